@@ -1,0 +1,234 @@
+"""Pure decisions after a refusal: what to ask instead, or how long to wait; the rest raises the original error.
+
+`Plan` is one request on its way. Both colours of caller, blocking and async, ask it the same question: `after`.
+"""
+
+from __future__ import annotations
+
+import copy
+import email.utils
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_WAIT = 60.0  # seconds; whoever asks for a longer pause is told no at once
+_TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The facts of a failed attempt, told without any library's types.
+
+    Attributes:
+        status: HTTP status; None when the error came inside a stream, or no answer came at all.
+        said: everything the server said, in lower case: its body's texts, however nested, and its raw text.
+        reached: whether an HTTP answer came.
+        timed_out: whether it was patience that ended.
+        headers: the answer's headers, names in lower case.
+    """
+
+    status: int | None
+    said: str
+    reached: bool = True
+    timed_out: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Plan:
+    """One request, and what has been tried for it.
+
+    Attributes:
+        body: the request to send now.
+        retries: how often a failure that may pass is tried again.
+        attempts: requests sent so far.
+        notes: what was changed, in words for the user.
+    """
+
+    body: dict[str, Any]
+    retries: int
+    attempts: int = 0
+    retried: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def after(self, refusal: Refusal) -> float | None:
+        """Seconds to wait before sending `body` again, or None when the failure stands."""
+        if not self.notes and refuses_tools(refusal) and offers_tools(self.body):
+            self.body = without_tools(self.body)
+            self.notes.append("this model takes no tools here: asked without them")
+            return 0.0
+        wait = pause(refusal, self.retried) if self.retried < self.retries else None
+        if wait is not None:
+            self.retried += 1
+        return wait
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def pause(refusal: Refusal, retried: int) -> float | None:
+    """Seconds until a failure that may pass is worth another try, or None when it will not pass.
+
+    A request that ran out of time is not sent again: the server may still be answering it, and charging for it.
+    """
+    if refusal.timed_out:
+        return None
+    if refusal.reached:
+        wish = refusal.headers.get("x-should-retry")
+        if wish == "false" or (wish != "true" and not _may_pass(refusal)):
+            return None
+        asked = _asked_pause(refusal.headers)
+        if asked is not None:
+            return asked if asked <= MAX_WAIT else None
+    backoff = min(0.5 * 2**retried, 8.0)
+    return backoff * (1 - 0.25 * random.random())  # noqa: S311 - jitter, not a secret
+
+
+def _may_pass(refusal: Refusal) -> bool:
+    if refusal.status == 429:
+        return not re.search(r"insufficient_quota|out of credit|billing|exceeded your current quota", refusal.said)
+    return refusal.status in {408, 409, 425} or (refusal.status or 0) >= 500
+
+
+def _asked_pause(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` in seconds, where it says something sensible (source: RFC 9110, 10.2.3)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            asked = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if 0 <= asked < float("inf"):
+            return asked
+    when = email.utils.parsedate_tz(headers.get("retry-after", ""))
+    if when is None:
+        return None
+    now = email.utils.parsedate_tz(headers.get("date", ""))
+    left = email.utils.mktime_tz(when) - (email.utils.mktime_tz(now) if now else time.time())
+    return max(float(left), 0.0)
+
+
+# ---------------------------------------------------------------- tools
+
+# The thing refused, in the words servers have for it.
+_TOOLS = (
+    r"(?:(?:function|tool)[ _-]?(?:call(?:s|ing)?|use|usage|choice)|[`'\"]?tool[ _]calling[`'\"]?"
+    r"|[`'\"]?(?:tools|functions|tool_choice)[`'\"]?(?: param(?:eter)?s?)?)"
+)
+_NOT = r"(?:not (?:yet )?(?:be )?(?:currently )?(?:supported|enabled|available|allowed|implemented)|unsupported|disabled)"
+_REFUSED = re.compile(
+    "|".join(
+        [
+            rf"(?:does not|doesn't|do not|don't|cannot|can't|not able to) (?:currently )?(?:support|use|handle|accept|take) (?:the )?{_TOOLS}",
+            rf"{_TOOLS}[`'\"]? (?:is|are) (?:currently )?{_NOT}(?! by)",
+            rf"{_TOOLS} {_NOT}",
+            rf"(?:model|endpoint|server)\b[^.]{{0,60}} {_NOT} for {_TOOLS}",
+            rf"{_TOOLS} (?:is|are) only supported",
+            rf"(?:support|supports) (?:for )?{_TOOLS} (?:is )?(?:missing|disabled)",
+            r"requires? --enable-auto-tool-choice|--tool-call-parser|requires? --jinja",
+            r"no endpoints found that support tool",
+            r"(?:unrecognized|unknown|unexpected|unsupported|extra|invalid) (?:request )?(?:param(?:eter)?s?|fields?|arguments?|keys?|propert(?:y|ies)|inputs?)"
+            r"(?: (?:supplied|provided|are not permitted|not permitted))?\W{0,4}(?:field|in body)?\W{0,4}(?:body\.)?(?:tools|tool_choice|functions)\b(?![\[.])",
+            r"does not support parameters: \[[^\]]*['\"](?:tools|tool_choice|functions)['\"]",
+            r"cannot use tools with stream",
+            r"body\W{1,4}tools\W{0,3}(?:type: |: )?\W{0,3}extra_forbidden",
+        ]
+    )
+)
+# Words of errors that mention tools but are about something else, so that dropping the tools would hide a mistake.
+_ABOUT_SOMETHING_ELSE = re.compile(
+    "|".join(
+        [
+            r"tool_use_failed|failed_generation|failed to call a function",
+            r"invalid schema|invalid_function_parameters|invalid json schema|schema for (?:function|tool)",
+            r"tool_call_id|must be a response to|tool_calls' must be followed|tool result|tool message|role 'tool'|tool role",
+            r"context[ _]length|maximum context|too many tokens|reduce the length|available context size",
+            r"with reasoning_effort|reasoning_effort to 'none'",
+            r"in streaming mode|when streaming|with streaming",
+            r"(?:tools|functions)\W{0,2}\[?\.?\d+|\d+ (?:tools|functions)|(?:tools|functions)\W{0,2} ?(?:array|list) (?:is )?too long|at most|maximum number",
+            r"parallel(?:_| )(?:tool|function)|strict (?:mode|tools|functions)|tool type|type of tool|built-?in tool|custom tools?",
+            r"rate limit|quota|billing|api key|unauthori[sz]ed|permission",
+        ]
+    )
+)
+
+
+def refuses_tools(refusal: Refusal) -> bool:
+    """Whether a failure says that this model, or this server, takes no tools at all.
+
+    Told by what the server said, not by the status: it comes as 400, 404, 405, 422, 500, 501 and inside streams.
+    """
+    if refusal.status not in {None, 400, 404, 405, 422, 500, 501} or not refusal.reached:
+        return False
+    return bool(_REFUSED.search(refusal.said) or _forbidden_field(refusal.said)) and not _ABOUT_SOMETHING_ELSE.search(
+        refusal.said
+    )
+
+
+def _forbidden_field(said: str) -> bool:
+    """A validation error whose location ends at the field itself, such as ``["body", "tools"]``."""
+    place = re.search(r"""["']?loc["']?\s*:\s*\[\s*(?:["']body["']\s*,\s*)?["'](?:tools|tool_choice)["']\s*\]""", said)
+    return bool(place) and bool(re.search(r"extra|forbidden|not permitted|unexpected|unknown", said))
+
+
+def offers_tools(body: Mapping[str, Any]) -> bool:
+    """Whether a request carries tools."""
+    return bool(body.get("tools") or body.get("functions") or body.get("tool_choice"))
+
+
+def without_tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same request without tools; calls and results in its history become text, which any model reads."""
+    plain = {key: value for key, value in body.items() if key not in _TOOL_FIELDS}
+    plain["messages"] = [_flat(message) for message in body["messages"]]
+    return plain
+
+
+def _flat(message: Mapping[str, Any]) -> dict[str, Any]:
+    flat = copy.copy(dict(message))
+    if flat.get("role") in ("tool", "function"):
+        return {"role": "user", "content": f"Result of the tool call: {_plain(flat.get('content'))}"}
+    calls = flat.pop("tool_calls", None) or []
+    if calls:
+        told = "\n".join(_call_in_words(call) for call in calls)
+        flat["content"] = "\n".join(part for part in (_plain(flat.get("content")), told) if part)
+    return flat
+
+
+def _call_in_words(call: Mapping[str, Any]) -> str:
+    body = call.get("function") or call.get("custom") or {}
+    return f"(called {body.get('name')} with {body.get('arguments') or body.get('input') or '{}'})"
+
+
+def _plain(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return "" if content is None else str(content)
+
+
+# ---------------------------------------------------------------- what a server said
+
+
+def haystack(*sources: Any) -> str:
+    """Every text in these bodies, however nested, also in JSON inside of text; in lower case, blanks folded."""
+    return " ".join(" ".join(_texts(sources)).lower().replace("\\", "").split())
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > 12:
+        return
+    if isinstance(value, str):
+        yield value
+        if value[:1] in "{[" and depth < 6:
+            try:
+                yield from _texts(json.loads(value), depth + 1)
+            except ValueError:
+                return
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner, depth + 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, depth + 1)

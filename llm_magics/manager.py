@@ -1,0 +1,264 @@
+"""`ModelManager`: a configuration turned into ``openai`` clients, each made once and kept.
+
+Clients are pooled by what they connect to, so that a call in a loop pays for no second client, TLS context or connection.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llm_magics import providers, secrets
+from llm_magics.config import (
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    MODEL_SETTINGS,
+    checked,
+    is_loopback,
+    openai_base_url,
+    short,
+    table,
+    unknown_model,
+)
+from llm_magics.errors import ConfigError, MissingKey, did_you_mean
+from llm_magics.secrets import Secret
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that decides which client is needed; ``timeout`` in seconds."""
+
+    base_url: str
+    api_key: Secret
+    timeout: float
+    max_retries: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class ModelManager:
+    """The models of a configuration, and their clients.
+
+    Args:
+        config: a mapping whose ``"models"`` maps model names to their settings: ``api_key`` or ``api_key_env``,
+            ``base_url``, ``model`` (the server's name for it, where that differs), ``timeout`` in seconds (120),
+            ``max_retries`` (2), ``headers``, ``system``, and any request parameter.
+
+    Attributes:
+        config: the object given.
+        clients: the clients made so far, by model name.
+
+    >>> manager = ModelManager({"models": {"local": {"base_url": "http://127.0.0.1:8000/v1", "temperature": 0.2}}})
+    >>> manager.get_model_config()["temperature"]
+    0.2
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.clients: dict[str, OpenAI] = {}
+        self._made_for: dict[str, Connection] = {}
+        self._warned: set[tuple[str, str]] = set()
+
+    def __repr__(self) -> str:
+        return f"ModelManager(models={self._names()!r})"
+
+    def get_model_config(self, model_name: str | None = None) -> Mapping[str, Any]:
+        """The settings of a model as they were given; of the first model when none is named.
+
+        Raises:
+            ValueError: there are no models, or none of that name.
+        """
+        return self._models()[self.name_of(model_name)]
+
+    def name_of(self, model_name: str | None = None) -> str:
+        """The name itself, or the first model's; checked to be there."""
+        models = self._models()
+        if model_name is None:
+            return next(iter(models))
+        if model_name not in models:
+            raise unknown_model(model_name, models)
+        if not isinstance(models[model_name], Mapping):
+            raise ConfigError(f"models.{model_name}: expected a table of settings, got {short(models[model_name])}.")
+        return model_name
+
+    def create_client(self, model_name: str | None = None) -> OpenAI:
+        """The client for a model; made at the first call, the same object afterwards while its settings stay the same.
+
+        Raises:
+            ValueError: the configuration has no such model, or a setting that cannot be used, or no key.
+        """
+        name, connection = self._connection(model_name)
+        client = self.clients.get(name)
+        if client is None or self._made_for.get(name) != connection or client.is_closed():
+            client = self.clients[name] = connect(connection)
+            self._made_for[name] = connection
+        return client
+
+    def create_async_client(self, model_name: str | None = None) -> AsyncOpenAI:
+        """The same for coroutines; only for the one event loop that llm_magics runs. It never retries by itself."""
+        return connect_async(self.connection(model_name))
+
+    def connection(self, model_name: str | None = None) -> Connection:
+        """What a model's client connects to."""
+        return self._connection(model_name)[1]
+
+    def settings(self, model_name: str | None = None) -> Mapping[str, Any]:
+        """A model's settings, each looked at; a name that is no setting is warned of once.
+
+        Raises:
+            ValueError: as `create_client`.
+        """
+        name = self.name_of(model_name)
+        settings = self.get_model_config(name)
+        for key, value in settings.items():
+            if value is None:
+                continue
+            if key not in MODEL_SETTINGS:
+                self._warn(name, str(key))
+            else:
+                checked(key, value, where=f"models.{name}: ")
+        return settings
+
+    def _connection(self, model_name: str | None) -> tuple[str, Connection]:
+        name = self.name_of(model_name)
+        return name, connection_for(name, self.settings(name))
+
+    def _models(self) -> Mapping[str, Any]:
+        models = self.config.get("models") if isinstance(self.config, Mapping) else None
+        if not models:
+            raise ConfigError("No models found in configuration.")
+        if not isinstance(models, Mapping):
+            raise ConfigError(f"models: expected a table of models, got {short(models)}.")
+        return models
+
+    def _names(self) -> list[str]:
+        models = self.config.get("models") if isinstance(self.config, Mapping) else None
+        return [str(name) for name in models] if isinstance(models, Mapping) else []
+
+    def _warn(self, name: str, key: str) -> None:
+        if (name, key) in self._warned:
+            return
+        self._warned.add((name, key))
+        hint = did_you_mean(key, MODEL_SETTINGS) or " A parameter that only this server knows goes into extra_body."
+        warnings.warn(f"models.{name}: unknown setting {key!r} is not sent.{hint}", stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The ``stacklevel`` of the first frame outside this package: where the person's own code is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).startswith("llm_magics"):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def connection_for(
+    name: str,
+    settings: Mapping[str, Any],
+    find_key: Callable[[tuple[str, ...]], tuple[Secret, str] | None] = secrets.find_key,
+) -> Connection:
+    """The connection that these settings ask for.
+
+    A key goes nowhere but where it belongs: without ``base_url`` that is OpenAI (or ``OPENAI_BASE_URL``) with
+    ``OPENAI_API_KEY``; with one, the variable that ``api_key_env`` names, else the variable of the provider whose host
+    it is, else no key at all.
+
+    Raises:
+        MissingKey: no key is where it should be.
+        ConfigError: a key or header that cannot be sent.
+    """
+    base_url = settings.get("base_url")
+    names = env_names(settings) or (providers.key_names_for(base_url) if base_url else ())
+    if base_url is None:
+        base_url, names = openai_base_url() or OPENAI_URL, names or ("OPENAI_API_KEY",)
+        checked("base_url", base_url, where="environment variable OPENAI_BASE_URL: ")
+    if settings.get("api_key"):
+        key = secrets.cleaned(_plain(settings["api_key"]), f"models.{name}.api_key")
+    elif names:
+        found = find_key(names)
+        if found is None and not is_loopback(base_url):
+            raise missing_key(name, names)
+        key = found[0] if found else Secret(secrets.NO_KEY)
+    else:
+        key = Secret(secrets.NO_KEY)
+    timeout, retries = settings.get("timeout"), settings.get("max_retries")
+    return Connection(
+        base_url=base_url,
+        api_key=key,
+        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        max_retries=DEFAULT_RETRIES if retries is None else retries,
+        headers=_headers(name, settings.get("headers") or {}),
+    )
+
+
+def env_names(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The environment variables a model's key may stand in."""
+    names = settings.get("api_key_env") or ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def missing_key(name: str, names: tuple[str, ...]) -> MissingKey:
+    """The error for a key that is nowhere."""
+    return MissingKey(
+        f"model {name!r} has no API key: {' or '.join(names)} is not set in the environment, nor in the key store. "
+        f"Set it before the kernel starts, or type it with %llm_config --ask-key {name}"
+    )
+
+
+def _plain(key: str | Secret) -> str:
+    return key.reveal() if isinstance(key, Secret) else key
+
+
+def _headers(name: str, headers: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    for header, value in table(headers).items():
+        clean = isinstance(value, str) and all(0x20 <= ord(c) <= 0x7E for c in header + value)
+        if not clean:
+            raise ConfigError(f"models.{name}: the header {short(header)} must be one line of ASCII text.")
+    return tuple(sorted(headers.items()))
+
+
+@functools.lru_cache(maxsize=64)
+def connect(connection: Connection) -> OpenAI:
+    """A client for a connection; the same one each time."""
+    from openai import DefaultHttpxClient, OpenAI
+
+    return OpenAI(**_arguments(connection), max_retries=connection.max_retries, http_client=_http(connection, DefaultHttpxClient))
+
+
+@functools.lru_cache(maxsize=64)
+def connect_async(connection: Connection) -> AsyncOpenAI:
+    """The same for coroutines, for use on one event loop only; retries have another owner (`adapt.Plan`)."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    return AsyncOpenAI(**_arguments(connection), max_retries=0, http_client=_http(connection, DefaultAsyncHttpxClient))
+
+
+@functools.lru_cache(maxsize=64)
+def once(client: OpenAI) -> OpenAI:
+    """The same client, connections shared, without the SDK's own retries."""
+    return client.with_options(max_retries=0)
+
+
+def _arguments(connection: Connection) -> dict[str, Any]:
+    headers = dict(connection.headers)
+    return {
+        "base_url": connection.base_url,
+        "api_key": connection.api_key.reveal(),
+        "timeout": connection.timeout,
+        "default_headers": headers or None,
+    }
+
+
+def _http(connection: Connection, client_class: Callable[..., Any]) -> Any:
+    """The SDK's own HTTP client, except that loopback goes past every proxy, and plain http needs no TLS context."""
+    plain = {"verify": False} if connection.base_url.startswith("http://") else {}
+    proxies = {"trust_env": False} if is_loopback(connection.base_url) else {}
+    # A redirect would turn the POST into a GET, or carry the prompt to another host: the address is to be mended instead.
+    return client_class(timeout=connection.timeout, follow_redirects=False, **plain, **proxies)

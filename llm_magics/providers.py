@@ -1,0 +1,152 @@
+"""Who there is to ask with nothing configured: well-known providers by their data file, local servers by their ports."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import tomllib
+import urllib.parse
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from llm_magics import secrets
+from llm_magics.config import Layer, host_of, openai_base_url
+
+PROBE_SECONDS = 0.5  # loopback answers in milliseconds or is not there
+MAX_LISTING = 4_000_000  # bytes of a /models answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One row of the data file."""
+
+    name: str
+    title: str
+    base_url: str
+    api_key_env: tuple[str, ...]
+    model: str
+    keys_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalServer:
+    """A server that people run beside the notebook, on its usual port; ``start`` is the command that starts it."""
+
+    name: str
+    title: str
+    base_url: str
+    start: str
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(resources.files("llm_magics").joinpath("providers.toml").read_text("utf-8"))
+
+
+@functools.cache
+def providers() -> tuple[Provider, ...]:
+    """The well-known providers, in the order they are tried."""
+    return tuple(
+        Provider(
+            name=name,
+            title=row["title"],
+            base_url=row["base_url"],
+            api_key_env=tuple(row["api_key_env"]),
+            model=row["model"],
+            keys_url=row["keys_url"],
+        )
+        for name, row in _data()["provider"].items()
+    )
+
+
+@functools.cache
+def local_servers() -> tuple[LocalServer, ...]:
+    """The local servers that are looked for."""
+    return tuple(
+        LocalServer(name=name, title=row["title"], base_url=row["base_url"], start=row["start"])
+        for name, row in _data()["local"].items()
+    )
+
+
+def key_names_for(base_url: str) -> tuple[str, ...]:
+    """The environment variables whose key belongs to this host: its provider's, or none."""
+    if base_url == openai_base_url():
+        return ("OPENAI_API_KEY",)
+    wanted = urllib.parse.urlsplit(base_url)
+    for provider in providers():
+        own = urllib.parse.urlsplit(provider.base_url)
+        if (own.scheme, own.hostname, own.port) == (wanted.scheme, wanted.hostname, wanted.port):
+            return provider.api_key_env
+    return ()
+
+
+def builtin_layer() -> Layer:
+    """Every provider as a model of its own name, then ``demo``."""
+    models: dict[str, dict[str, Any]] = {}
+    for provider in providers():
+        base_url = (openai_base_url() if provider.name == "openai" else None) or provider.base_url
+        models[provider.name] = {
+            "base_url": base_url,
+            "api_key_env": list(provider.api_key_env),
+            "model": provider.model,
+        }
+    models["demo"] = {}
+    return Layer(origin="built-in", models=models)
+
+
+def with_key() -> list[str]:
+    """The providers whose key stands in the environment."""
+    return [provider.name for provider in providers() if secrets.is_set(provider.api_key_env)]
+
+
+def running_local_servers() -> dict[str, list[str]]:
+    """The local servers that answer now, and the models each lists; asks all at once, sends no key."""
+    servers = local_servers()
+    with ThreadPoolExecutor(len(servers)) as pool:
+        listings = pool.map(lambda server: list_models(server.base_url, seconds=PROBE_SECONDS), servers)
+        return {server.name: models for server, models in zip(servers, listings, strict=True) if models is not None}
+
+
+def local_layer(running: dict[str, list[str]]) -> Layer:
+    """Local servers that answer as models of their own names, each with the first model it lists."""
+    by_name = {server.name: server for server in local_servers()}
+    models = {
+        name: {"base_url": by_name[name].base_url, "model": listed[0]} for name, listed in running.items() if listed
+    }
+    return Layer(origin="found on its port", models=models)
+
+
+def list_models(base_url: str, *, key: secrets.Secret | None = None, seconds: float = 10.0) -> list[str] | None:
+    """What the endpoint itself lists under ``/models``; None when it does not answer in that form."""
+    parts = urllib.parse.urlsplit(base_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+    headers = {"Accept": "application/json"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key.reveal()}"
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
+        response = connection.getresponse()
+        body = response.read(MAX_LISTING)
+        return _ids(json.loads(body)) if response.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _ids(listing: Any) -> list[str] | None:
+    rows = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
+    if not isinstance(rows, list):
+        return None
+    ids: Iterable[Any] = (row.get("id") or row.get("name") for row in rows if isinstance(row, dict))
+    return [name for name in ids if isinstance(name, str)]
+
+
+def how_to_start() -> str:
+    """One line a local server: how people start it."""
+    return "\n".join(f"{s.name}: {s.start}  (looked for at {host_of(s.base_url)})" for s in local_servers())

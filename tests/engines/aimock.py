@@ -1,0 +1,135 @@
+"""aimock: an independent implementation of the wire (npm's @copilotkit/aimock), for what our own far end cannot prove.
+
+placeholder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import platformdirs
+
+PACKAGE = "@copilotkit/aimock"
+VERSION = "1.43.0"
+START_SECONDS = 15.0
+LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
+
+
+def cache_folder() -> Path:
+    """Where the npm package lives: LLM_MAGICS_NODE_CACHE, else a folder in the user's cache."""
+    return Path(os.environ.get("LLM_MAGICS_NODE_CACHE") or platformdirs.user_cache_path("llm_magics") / "node")
+
+
+def available() -> tuple[bool, str]:
+    """Whether aimock can be started, and if not, why; installs it only when LLM_MAGICS_INSTALL_NODE=1."""
+    if not shutil.which("node"):
+        return False, "aimock needs Node.js, and there is no `node` on the PATH"
+    if _installed_version() != VERSION and os.environ.get("LLM_MAGICS_INSTALL_NODE") == "1":
+        problem = _install()
+        if problem:
+            return False, problem
+    found = _installed_version()
+    if found is None:
+        return False, f"{PACKAGE} is not in {cache_folder()}; LLM_MAGICS_INSTALL_NODE=1 installs it"
+    if found != VERSION:
+        return False, f"{PACKAGE} in {cache_folder()} is {found}, these tests know {VERSION}"
+    return True, ""
+
+
+def _package_folder() -> Path:
+    return cache_folder() / "node_modules" / PACKAGE
+
+
+def _installed_version() -> str | None:
+    try:
+        return json.loads((_package_folder() / "package.json").read_text())["version"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _install() -> str:
+    """Install the one pinned version; the answer is what went wrong, or nothing."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "aimock is not installed, and there is no `npm` on the PATH to install it"
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    # --prefix, because npm otherwise installs into the nearest parent folder that looks like a package
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
+    try:
+        done = subprocess.run([*command, f"{PACKAGE}@{VERSION}"], capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        return "npm install took more than 300 s"
+    return "" if done.returncode == 0 else f"npm install failed: {done.stderr[-400:]}"
+
+
+@contextlib.contextmanager
+def serve_aimock(fixtures: Mapping[str, Any] | Sequence[Mapping[str, Any]], *flags: str) -> Iterator[str]:
+    """Run aimock with these fixtures on a free port of 127.0.0.1 and give its base_url (…/v1)."""
+    entries = dict(fixtures) if isinstance(fixtures, Mapping) else {"fixtures": list(fixtures)}
+    with tempfile.TemporaryDirectory(prefix="aimock-") as folder:
+        file = Path(folder) / "fixtures.json"
+        file.write_text(json.dumps(entries), encoding="utf-8")
+        script = str(_package_folder() / "dist" / "cli.js")
+        # port 0: the system picks a free one, and no other process can take it in between
+        command = ["node", script, "-p", "0", "-h", "127.0.0.1", "-f", str(file), *flags]
+        with _running(command) as said:
+            yield f"{_address(said)}/v1"
+
+
+@contextlib.contextmanager
+def _running(command: list[str]) -> Iterator[Queue[str | None]]:
+    """A child process and the queue of lines it prints (None: it ended)."""
+    said: Queue[str | None] = Queue()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
+    reader = threading.Thread(target=_drain, args=(child, said), daemon=True)
+    reader.start()
+    try:
+        yield said
+    finally:
+        child.terminate()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        reader.join(timeout=5)
+        child.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """No keys and no proxies: a stand-in for providers has no business with real ones."""
+    wanted = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "USERPROFILE")
+    return {name: os.environ[name] for name in wanted if name in os.environ}
+
+
+def _drain(child: subprocess.Popen[str], said: Queue[str | None]) -> None:
+    # read to the end: a pipe that nobody empties would stop the server once it is full
+    for line in child.stdout:
+        said.put(line)
+    said.put(None)
+
+
+def _address(said: Queue[str | None]) -> str:
+    heard = ""
+    while True:
+        try:
+            line = said.get(timeout=START_SECONDS)
+        except Empty:
+            raise RuntimeError(f"aimock did not say within {START_SECONDS:g} s where it listens:\n{heard}") from None
+        if line is None:
+            raise RuntimeError(f"aimock ended before it listened:\n{heard}")
+        heard += line
+        if match := LISTENING.search(line):
+            return match[1]
