@@ -17,13 +17,18 @@ from llm_magics.adapt import Plan, Refusal, haystack, refuses_tools
 from llm_magics.config import request_params
 from llm_magics.errors import PromptError, short
 from llm_magics.events import Event, Note
-from llm_magics.manager import ModelManager, once
+from llm_magics.manager import ModelManager
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
     from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 
 CONNECT_SECONDS = 10.0  # a host that takes longer to accept a connection will not accept it
+PATH = "/chat/completions"
+# The header by which the SDK's own ``with_raw_response`` ("true") and ``with_streaming_response`` ("stream") ask for the
+# HTTP response itself. Set here, a request skips the SDK's walk through every message and its object for every chunk;
+# the SDK keeps authentication, headers and error classes.
+RAW_RESPONSE = "X-Stainless-Raw-Response"
 
 
 def call_llm(
@@ -59,7 +64,7 @@ def call_llm(
     client = manager.create_client(name)
     settings = manager.settings(name)
     body = request_body(name, settings, messages_of(usr_prompt, settings.get("system")), tools)
-    return _ask(once(client), Plan(body, client.max_retries)).message()
+    return _ask(client, Plan(body, client.max_retries)).message()
 
 
 def _ask(client: OpenAI, plan: Plan) -> wire.Reply:
@@ -69,8 +74,8 @@ def _ask(client: OpenAI, plan: Plan) -> wire.Reply:
     while True:
         plan.attempts += 1
         try:
-            raw = client.chat.completions.with_raw_response.create(**_split(plan.body), timeout=timeout)
-            return _reply_of(raw.http_response)
+            answer: Any = client.post(PATH, body=plan.body, cast_to=object, options=_options("true", timeout))
+            return _reply_of(answer.http_response)
         except openai.APIError as error:
             wait = plan.after(facts(error))
             if wait is None:
@@ -163,13 +168,9 @@ def _cleared(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple | set) else value
 
 
-def _split(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body as the SDK's ``create`` takes it: parameters it may not know travel in ``extra_body``."""
-    known = ("model", "messages", "stream")
-    return {
-        **{key: body[key] for key in known if key in body},
-        "extra_body": {key: value for key, value in body.items() if key not in known},
-    }
+def _options(raw: str, timeout: Any) -> Any:
+    """Options of one request; its retries belong to `adapt.Plan`, not to the SDK."""
+    return {"headers": {RAW_RESPONSE: raw}, "timeout": timeout, "max_retries": 0}
 
 
 @functools.lru_cache(maxsize=64)
@@ -229,13 +230,14 @@ def _trouble(error: Exception) -> str:
 
 
 async def _attempt(client: AsyncOpenAI, body: dict[str, Any], outcome: Outcome) -> AsyncIterator[list[Event]]:
-    create = client.chat.completions.with_streaming_response.create
-    async with create(**_split(body), timeout=_timeout(client.timeout)) as response:
-        raw = response.http_response
+    answer: Any = await client.post(PATH, body=body, cast_to=object, options=_options("stream", _timeout(client.timeout)))
+    raw = answer.http_response
+    try:
         outcome.request_id = raw.headers.get("x-request-id")
-        content_type = raw.headers.get("content-type", "")
-        async for events in _read(raw.aiter_bytes(), content_type, outcome.reply):
+        async for events in _read(raw.aiter_bytes(), raw.headers.get("content-type", ""), outcome.reply):
             yield events
+    finally:
+        await raw.aclose()  # also tells the server to stop, when nobody listens any more
 
 
 async def _read(chunks: AsyncIterator[bytes], content_type: str, reply: wire.Reply) -> AsyncIterator[list[Event]]:

@@ -6,6 +6,7 @@ Clients are pooled by what they connect to, so that a call in a loop pays for no
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -229,7 +230,8 @@ def connect(connection: Connection) -> OpenAI:
     """A client for a connection; the same one each time."""
     from openai import DefaultHttpxClient, OpenAI
 
-    return OpenAI(**_arguments(connection), max_retries=connection.max_retries, http_client=_http(connection, DefaultHttpxClient))
+    http_client = _http(connection, DefaultHttpxClient)
+    return OpenAI(**_arguments(connection), max_retries=connection.max_retries, http_client=http_client)
 
 
 @functools.lru_cache(maxsize=64)
@@ -240,10 +242,14 @@ def connect_async(connection: Connection) -> AsyncOpenAI:
     return AsyncOpenAI(**_arguments(connection), max_retries=0, http_client=_http(connection, DefaultAsyncHttpxClient))
 
 
-@functools.lru_cache(maxsize=64)
-def once(client: OpenAI) -> OpenAI:
-    """The same client, connections shared, without the SDK's own retries."""
-    return client.with_options(max_retries=0)
+def _forget_clients() -> None:
+    """A forked process must not share its parent's connections, nor wait on an event loop that runs only there."""
+    connect.cache_clear()
+    connect_async.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_clients)
 
 
 def _arguments(connection: Connection) -> dict[str, Any]:

@@ -283,20 +283,22 @@ class Answer:
             start = b""
         if self.gap:
             line.write(start)
-            self._paced(self._events(request), line)
-            line.write(end)
+            self._paced(self._events(request), end, line)
         else:
             line.write(start + self._bulk(request) + end)
 
-    def _paced(self, events: list[bytes], line: Line) -> None:
-        """Role and first piece at once, then one piece a gap by the clock, so that delays do not add up."""
+    def _paced(self, events: list[bytes], end: bytes, line: Line) -> None:
+        """Role and first piece at once, then one piece a gap by the clock, so that delays do not add up.
+
+        What follows the last piece is one write: a client may leave at the finish reason, and that is no disconnect.
+        """
         first, *rest = [framed(events[:2], "event"), *map(http_chunk, events[2:-1])]
         begin = time.monotonic()
         line.write(first)
         for count, chunk in enumerate(rest, start=1):
             line.wait(begin + count * self.gap - time.monotonic())
             line.write(chunk)
-        line.write(framed(events[2:][-1:], "event"))
+        line.write(framed(events[2:][-1:], "event") + end)
 
     def _events(self, request: Request) -> list[bytes]:
         model = self._model(request)
@@ -400,7 +402,8 @@ class Events:
     def _finish(self, line: Line) -> bool:
         match self.end:
             case "chunked":
-                line.write(LAST_CHUNK)
+                with contextlib.suppress(ClientGone):  # a client may leave at [DONE], and that is no disconnect
+                    line.write(LAST_CHUNK)
                 return True
             case "hang":
                 line.wait(None)
@@ -660,7 +663,8 @@ class FarEnd(Script):
         self._forget()
         self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="far-end", daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, name="far-end", daemon=True)
+        self._acceptor.start()
 
     def _forget(self) -> None:
         self._queue.clear()
@@ -720,6 +724,7 @@ class FarEnd(Script):
             return
         self._stopping.set()
         socket.create_connection(("127.0.0.1", self.port)).close()  # closing alone does not wake a thread in accept()
+        self._acceptor.join(timeout=2.0)
         with self._news:
             threads = list(self._threads)
             for line in self._lines:

@@ -7,10 +7,10 @@ import math
 import re
 
 _ASKED = re.compile(
-    r"^\s*(?:(?:please|hey|hi)[,\s]+)?(?:can you\s+)?"
-    r"(?:(?:what\s+is|what'?s|what’s|how\s+much\s+is|calculate|compute|evaluate|work\s+out|solve)\b)?"
-    r"(?P<sum>.*?)\s*(?:=\s*)?(?:please)?\s*[?!.=]*\s*$",
-    re.IGNORECASE | re.DOTALL,
+    r"(?:(?:please|hey|hi),? )?(?:can you )?"
+    r"(?:(?:what is|what'?s|what’s|how much is|calculate|compute|evaluate|work out|solve)\b)?"
+    r"(?P<sum>.*?)[ ,]*(?:please)?[ ?!.=]*$",
+    re.IGNORECASE,
 )
 _SPOKEN = (
     (r"(?<=\d),(?=\d{3}\b)", ""),
@@ -37,7 +37,7 @@ class _TooLargeError(ArithmeticError):
 
 def worked_out(question: str) -> str | None:
     """The answer to a sum, in Markdown; None when the question is not just a sum."""
-    asked = _ASKED.match(question[: 2 * _LONGEST])
+    asked = _ASKED.match(" ".join(question[: 2 * _LONGEST].split()))
     written = asked["sum"].strip(" :,") if asked else ""
     expression = _in_signs(written)
     if len(expression) > _LONGEST or not _SUM.fullmatch(expression) or _is_a_date(expression):

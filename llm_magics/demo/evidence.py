@@ -13,18 +13,18 @@ _WORD = re.compile(r"[^\W\d_](?:[\w'’.-]*\w)?")
 _NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w]|\.\d)")
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|`([^`\n]+)`|(?<!\w)'([^'\n]+)'(?!\w)")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?\b")
-_WHEN = (
+_WHEN = words.listed(
     "today tomorrow yesterday tonight monday tuesday wednesday thursday friday saturday sunday january february march "
     "april may june july august september october november december"
-).split()
-_CONNECTORS = frozenset("de da do di del der den van von of the upon sur am la le el al y".split())
+)
+_CONNECTORS = words.listed("de da do di del der den van von of the upon sur am la le el al y")
 _ABBREVIATIONS = frozenset({"St", "Mt", "Ft", "Dr", "Mr", "Mrs", "Ms"})
 _STARTERS = (
-    frozenset(
+    words.listed(
         """add ask book buy call check compare convert count create delete divide fetch google hello hey hi i'd i'll i'm
         i've list multiply open order play please read remind return run search send set show subtract sum thanks
         translate today tomorrow weather what's how's where's who's ok okay mr the time use using schedule roll sort
-        lookup calculate compute report plan plot draw save start stop turn update write""".split()
+        lookup calculate compute report plan plot draw save start stop turn update write"""
     )
     | words.STOP
 )
@@ -124,7 +124,7 @@ class Given:
 
     def when(self) -> str | None:
         """A date, or a word for a day."""
-        found = re.search(rf"\b(?:{'|'.join(_WHEN)})\b", self.text, re.IGNORECASE)
+        found = re.search(rf"\b(?:{'|'.join(sorted(_WHEN))})\b", self.text, re.IGNORECASE)
         return self.date() or (found[0] if found else None)
 
     def pattern(self, expression: str) -> str | None:
@@ -134,7 +134,8 @@ class Given:
 
 def _as_number(written: str) -> float | int:
     plain = written.replace("−", "-").replace(",", "")
-    return float(plain) if "." in plain else int(plain[:300])
+    plain = plain[:300]  # beyond that a float would be infinite
+    return float(plain) if "." in plain else int(plain)
 
 
 def _names(text: str, ignored: frozenset[str]) -> Iterator[Name]:
@@ -173,7 +174,7 @@ def _is_no_name(word: str, ignored: frozenset[str]) -> bool:
 
 def _phrases(text: str, prepositions: str) -> Iterator[Name]:
     """What stands behind a preposition, for those who write `weather in oslo`."""
-    skipped = "|".join(sorted(words.STOP | set(_WHEN)))
+    skipped = "|".join(sorted(words.STOP | _WHEN))
     for found in re.finditer(_PHRASE % (prepositions, skipped), text, re.IGNORECASE):
         start = found.start(1)
         for part in re.split(r"(\s+and\s+)", found[1]):

@@ -14,6 +14,8 @@ from llm_magics.demo import words
 
 _TITLE_COUNTS = 4
 _SYNONYM_COUNTS = 0.6
+_BLOCK = re.DOTALL | re.MULTILINE
+_OWN = re.compile(r"\b\w*llm\w*|\bModelManager\b|\bChatCompletionMessage\b|\btools\b")
 _LONGEST_QUESTION = 300  # words; a pasted document would only blur what is asked
 
 # from what people say to what the guide says
@@ -106,12 +108,27 @@ class Book:
         found = [self._match(index, asked) for index in range(len(self.sections))]
         return sorted((match for match in found if match.score > 0), key=lambda match: -match.score)
 
+    def near(self, section: Section, question: str) -> list[Section]:
+        """The other sections, ranked by how much they share with this one and with the question."""
+        scores = {match.section: match.score for match in self.matches(question)}
+        best = max(scores.values(), default=1.0)
+        here = self._vectors[self.sections.index(section)]
+        shared = {other: self._likeness(here, index) for index, other in enumerate(self.sections) if other != section}
+        return sorted(shared, key=lambda other: -(scores.get(other, 0.0) / best + 2 * shared[other]))
+
+    def _likeness(self, here: dict[str, float], index: int) -> float:
+        there = self._vectors[index]
+        shared = sum(here[term] * there[term] * self._weight(term) ** 2 for term in here.keys() & there.keys())
+        return shared / (self._length(here) * self._length(there))
+
+    def _length(self, vector: dict[str, float]) -> float:
+        return math.sqrt(sum((times * self._weight(term)) ** 2 for term, times in vector.items()))
+
     def _match(self, index: int, asked: dict[str, float]) -> Match:
         vector = self._vectors[index]
-        length = math.sqrt(sum((times * self._weight(term)) ** 2 for term, times in vector.items()))
         shared = {term: weight for term, weight in asked.items() if term in vector}
         score = sum(weight * vector[term] * self._weight(term) ** 2 for term, weight in shared.items())
-        return Match(self.sections[index], score / length if length else 0.0, self._coverage(vector, asked))
+        return Match(self.sections[index], score / self._length(vector), self._coverage(vector, asked))
 
     def _coverage(self, vector: dict[str, float], asked: dict[str, float]) -> float:
         """The share of the question's own words that the section speaks of, under that name or another."""
@@ -162,19 +179,21 @@ def _term_counts(section: Section) -> dict[str, float]:
 
 
 def _without_prompts(body: str) -> str:
-    """The prompts in the examples are about boats and planets, not about llm_magics, so they are not searched."""
+    """The examples are about boats and cities; only what belongs to llm_magics in them is searched."""
 
     def magics(block: re.Match[str]) -> str:
         return "\n".join(" ".join(re.findall(r"%+\w+|--?[a-z][\w-]*", line)) for line in block[1].splitlines())
 
-    return re.sub(r"^```ipython\n(.*?)^```", magics, body, flags=re.DOTALL | re.MULTILINE)
+    body = re.sub(r"^```ipython\n(.*?)^```", magics, body, flags=_BLOCK)
+    return re.sub(r"^```python\n(.*?)^```", lambda block: " ".join(_OWN.findall(block[1])), body, flags=_BLOCK)
 
 
 def _asked(question: str) -> dict[str, float]:
     """The question's terms, with what they are also called in the guide at a lower weight."""
     for phrase, meant_words in _PHRASES:
         question = phrase.sub(meant_words, question)
-    said = dict.fromkeys(words.stems(question)[:_LONGEST_QUESTION], 1.0)
+    terms = [term for term in words.stems(question) if not (term.isdigit() and len(term) < 3)]
+    said = dict.fromkeys(terms[:_LONGEST_QUESTION], 1.0)
     meant = {other: _SYNONYM_COUNTS for term in said for other in _meanings().get(term, ())}
     return meant | said
 

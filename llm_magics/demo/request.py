@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_LONGEST_QUESTION = 20_000  # characters; a whole book would take seconds to compare and say no more
 _PART_NOTES = {"image_url": "pictures", "input_image": "pictures", "input_audio": "sound", "file": "files"}
 _TYPE_NAMES = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
 _TYPE_NAMES |= {list: "an array", dict: "an object"}
@@ -65,7 +66,8 @@ class Request:
 
     def question(self) -> str:
         """What the user said last."""
-        return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
+        said = next((message.text for message in reversed(self.messages) if message.role == "user"), "")
+        return said[:_LONGEST_QUESTION]
 
     def instructions(self) -> str:
         """All system messages together."""
@@ -162,9 +164,10 @@ def _stop(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     stops = value if isinstance(value, list) else [value]
-    if not all(isinstance(stop, str) for stop in stops):
+    texts = [stop for stop in stops if isinstance(stop, str)]
+    if len(texts) < len(stops):
         raise _wrong("`stop` must be a string or an array of strings.", "stop")
-    return tuple(stop for stop in stops if stop)
+    return tuple(filter(None, texts))
 
 
 def _response_format(data: dict[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,20 @@ import re
 _TOKEN = re.compile(r"(?<![\w-])--?[a-z][\w-]*|%{1,2}[a-z]\w*|\w+", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-STOP = frozenset(
+
+def listed(text: str) -> frozenset[str]:
+    """Long lists of words are easier to read as text."""
+    return frozenset(text.split())
+
+
+STOP = listed(
     """a about all also am an and any are as at be been but by can could did do does doing done for from give gave get
     got had has have he hello her here hi him his how i if in into is it its just know let like ll look make many may
     me might mine more much must my need no not now of off ok on one or other our out over own please s shall she
     should show so some such t tell than that the their them then there these they this those to too under up us use
     used using ve very want was way we were what when where which while who whom whose why will with would write
     yes you your explain describe find see work works working mean means happen happens re don doesn isn
-    put turn go goes way ways thing things
-    """.split()
+    put turn go goes way ways thing things"""
 )
 
 # words whose stem would mean something else: the settings are not what one sets

@@ -2,6 +2,10 @@
 
 The one file that knows xllamacpp, whose surface moves with llama.cpp. Its defaults are open (no key, any origin, a web
 page, 8 GiB of prompt cache); `_serve` closes them.
+
+Good to know when testing against it (all seen here, xllamacpp 2026.10.11549): any model name is accepted; a wrong key
+is 401; a prompt beyond n_ctx / n_parallel is 400; `extra_body={"ignore_eos": True}` with a large max_tokens makes a
+tiny model babble on, which is what tests of cancelling need.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -64,10 +69,15 @@ def _child(order: dict[str, object], log: IO[str]) -> Iterator[subprocess.Popen[
 
 
 def _address(child: subprocess.Popen[str], log: IO[str]) -> str:
-    # a blocking read, but no endless one: the child gives up by itself, and its end ends the pipe
-    for line in child.stdout:
-        if line.startswith('{"address":'):
-            return json.loads(line)["address"]
+    alarm = threading.Timer(START_SECONDS, child.kill)  # its end ends the pipe, and so the reading
+    alarm.start()
+    try:
+        for line in child.stdout:
+            if line.startswith('{"address":'):
+                return json.loads(line)["address"]
+    finally:
+        alarm.cancel()
+    child.wait()
     raise RuntimeError(_story(child, log))
 
 

@@ -25,48 +25,49 @@ ARGUMENTS = {"city": "Oslo", "unit": "c"}
 
 END = "<|im_end|>"
 START = "<|im_start|>"
-SAY = "<|say|>"
-CALL = "<|call|>"
+SAY = "<|cue_say|>"
+CALL = "<|cue_call|>"  # not "<|call|>": llama.cpp takes that name for an end of turn, and aborts
 CONTROLS = (END, START, SAY, CALL)
 HEADS = 4
 FEED_FORWARD = 32
 CERTAINTY = 4.0  # after the norm a successor's logit is this times √width: beyond any temperature
 
-CHAT = f"""\
-{{%- for message in messages %}}{START}{{{{ message.role }}}}
-{{{{ message.content or '' }}}}{END}
-{{% endfor -%}}
-{{%- if add_generation_prompt %}}{START}assistant
-{SAY}{{% endif %}}"""
+CHAT = """\
+{%- for message in messages %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt %}<|im_start|>assistant
+<|cue_say|>{% endif %}"""
 
-# the wording around tools is the one engines recognise by sight as "Hermes", and parse
-CHAT_WITH_TOOLS = f"""\
-{{%- if tools %}}{START}system
+# llama.cpp renders this with sample calls to learn what a call looks like, and then expects exactly that, blanks
+# included: so no line breaks inside <tool_call>, because the model says none
+CHAT_WITH_TOOLS = """\
+{%- if tools %}<|im_start|>system
 Functions you may call are listed in <tools></tools>:
-<tools>{{% for tool in tools %}}
-{{{{ tool | tojson }}}}{{% endfor %}}
+<tools>{% for tool in tools %}
+{{ tool | tojson }}{% endfor %}
 </tools>
 To call one, answer with its name and arguments as JSON:
 <tool_call>
-{{"name": <function-name>, "arguments": <arguments>}}
-</tool_call>{END}
-{{% endif -%}}
-{{%- for message in messages %}}
-{{%- if message.role == 'tool' %}}{START}user
+{"name": <function-name>, "arguments": <arguments>}
+</tool_call><|im_end|>
+{% endif -%}
+{%- for message in messages %}
+{%- if message.role == 'tool' %}<|im_start|>user
 <tool_response>
-{{{{ message.content }}}}
-</tool_response>{END}
-{{% else %}}{START}{{{{ message.role }}}}
-{{{{ message.content or '' }}}}
-{{%- for call in message.tool_calls or [] %}}
-<tool_call>
-{{"name": "{{{{ call.function.name }}}}", "arguments": {{{{ call.function.arguments | tojson }}}}}}
+{{ message.content }}
+</tool_response><|im_end|>
+{% else %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}
+{%- for call in message.tool_calls or [] %}
+{%- set given = call.function.arguments %}
+<tool_call>{"name": "{{ call.function.name }}", "arguments": {{ given | tojson if given is mapping else given }}}\
 </tool_call>
-{{%- endfor %}}{END}
-{{% endif %}}
-{{%- endfor -%}}
-{{%- if add_generation_prompt %}}{START}assistant
-{{{{ '{CALL}' if tools and messages[-1].role != 'tool' else '{SAY}' }}}}{{% endif %}}"""
+{%- endfor %}<|im_end|>
+{% endif %}
+{%- endfor -%}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{{ '<|cue_call|>' if tools and messages[-1].role != 'tool' else '<|cue_say|>' }}{% endif %}"""
 
 
 def write_scripted(path: Path | str, sentence: str = SENTENCE, *, n_ctx: int = 8192) -> Path:

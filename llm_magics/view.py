@@ -1,0 +1,155 @@
+"""What an answer looks like at one moment, whatever paints it: events are folded into it, renderers read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, assert_never
+
+from llm_magics.events import (
+    Answer,
+    Event,
+    Note,
+    OutputFormat,
+    ReasoningDelta,
+    RefusalDelta,
+    Status,
+    TextDelta,
+    ToolCallDelta,
+)
+from llm_magics.wire import read_completion
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessage
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A tool call: its name, and its arguments as JSON text, perhaps not complete yet."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Plain segments in the order they are shown."""
+
+    notes: tuple[str, ...] = ()
+    reasoning: str = ""
+    text: str = ""
+    refusal: str = ""
+    calls: tuple[CallView, ...] = ()
+    citations: tuple[tuple[str, str], ...] = ()
+    transcript: str = ""
+    status: Status = "ok"
+    mark: str = ""
+    output: OutputFormat = "markdown"
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing of the answer to show yet."""
+        return not (self.reasoning or self.text or self.refusal or self.calls or self.transcript)
+
+
+def fold(view: View, events: Iterable[Event]) -> View:
+    """The view after these events; called with many at once, so that a long answer is not copied for every token."""
+    text, reasoning, refusal = [view.text], [view.reasoning], [view.refusal]
+    calls, notes = list(view.calls), list(view.notes)
+    for event in events:
+        match event:
+            case TextDelta(piece):
+                text.append(piece)
+            case ReasoningDelta(piece):
+                reasoning.append(piece)
+            case RefusalDelta(piece):
+                refusal.append(piece)
+            case ToolCallDelta(slot, name, arguments):
+                while len(calls) <= slot:
+                    calls.append(CallView("", ""))
+                calls[slot] = CallView(calls[slot].name or name, calls[slot].arguments + arguments)
+            case Note(line):
+                notes.append(line)
+            case _:
+                assert_never(event)
+    return replace(
+        view,
+        text="".join(text),
+        reasoning="".join(reasoning),
+        refusal="".join(refusal),
+        calls=tuple(calls),
+        notes=tuple(notes),
+    )
+
+
+def view_of(message: ChatCompletionMessage, answer: Answer | None = None) -> View:
+    """The view of a finished message, wherever it came from; ``answer`` adds what the message itself does not hold."""
+    reply = read_completion({"choices": [{"message": fields_of(message)}]})
+    whole = reply.message()
+    view = View(
+        reasoning=getattr(whole, "reasoning_content", None) or "",
+        text=whole.content or "",
+        refusal=whole.refusal or "",
+        calls=tuple(_calls(whole.tool_calls or [])),
+        citations=tuple(_citations(getattr(message, "annotations", None) or [])),
+        transcript=str(_get(getattr(message, "audio", None), "transcript") or ""),
+    )
+    if answer is None:
+        return view
+    return replace(view, notes=answer.notes, status=answer.status, mark=mark_of(answer), output=answer.output)
+
+
+def fields_of(message: Any) -> dict[str, Any]:
+    """A message object's fields, those of compatible servers included, as plain containers."""
+    dumped: dict[str, Any] = message.model_dump(exclude_none=True, warnings=False)
+    return dumped
+
+
+def mark_of(answer: Answer) -> str:
+    """One line that says why an answer is not whole; nothing for one that is."""
+    match answer.status:
+        case "truncated":
+            limit = answer.request.get("max_tokens") or answer.request.get("max_completion_tokens")
+            reasons = f"max_tokens={limit}" if limit else "the model's limit"
+            spent = _reasoning_tokens(answer.usage)
+            used = f" ({spent} of the tokens went into reasoning)" if spent else ""
+            return f"Cut at {reasons}{used}: ask again with a larger --max-tokens."
+        case "filtered":
+            return "Stopped by the endpoint's content filter."
+        case "interrupted":
+            return "Interrupted: this is what had arrived."
+        case "cut off":
+            return "Cut off: the connection ended before the answer did."
+        case "failed":
+            return "Failed: this is what had arrived."
+        case "ok" if answer.finish_reason not in (None, "stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn"):
+            return f"Finished with reason {answer.finish_reason!r}."
+        case _:
+            return ""
+
+
+def _reasoning_tokens(usage: Mapping[str, Any] | None) -> int:
+    details = (usage or {}).get("completion_tokens_details")
+    spent = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
+    return spent if isinstance(spent, int) else 0
+
+
+def _calls(calls: Iterable[Any]) -> Iterable[CallView]:
+    for call in calls:
+        body = _get(call, "function") or _get(call, "custom")
+        arguments = _get(body, "arguments") if _get(body, "arguments") is not None else _get(body, "input")
+        shown = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
+        yield CallView(str(_get(body, "name") or "?"), shown)
+
+
+def _citations(annotations: Iterable[Any]) -> Iterable[tuple[str, str]]:
+    for annotation in annotations:
+        citation = _get(annotation, "url_citation") or annotation
+        url = _get(citation, "url")
+        if isinstance(url, str) and url:
+            yield str(_get(citation, "title") or url), url
+
+
+def _get(thing: Any, name: str) -> Any:
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
