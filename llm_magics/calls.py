@@ -253,6 +253,7 @@ async def _read(chunks: AsyncIterator[bytes], content_type: str, reply: wire.Rep
         events: list[Event] = []
         for payload in stream.feed(data):
             if payload.strip() == b"[DONE]":
+                reply.done = True
                 yield events + reply.close()
                 return
             events += reply.feed_chunk(wire.parse(payload))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_magics.errors import ConfigError, UnknownModel, did_you_mean, short
+from llm_magics.secrets import Secret
 
 DEFAULT_TIMEOUT = 120.0  # seconds
 DEFAULT_RETRIES = 2
@@ -105,14 +106,14 @@ class Config:
             return name, ""
         if base in known and server_model:
             return base, server_model
-        raise unknown_model(name, known)
+        raise unknown_model(name, known, f" Another model of an endpoint is written NAME/{name[:40]}.")
 
 
-def unknown_model(name: str, known: Iterable[str]) -> UnknownModel:
+def unknown_model(name: str, known: Iterable[str], hint: str = "") -> UnknownModel:
     """The error for a model nobody configured."""
     known = list(known)
     listed = ", ".join(known) or "none"
-    return UnknownModel(f"no model {short(name)} in the configuration.{did_you_mean(name, known)} Known: {listed}.")
+    return UnknownModel(f"no model {short(name)} in the configuration.{did_you_mean(name, known)} Known: {listed}.{hint}")
 
 
 def without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -175,6 +176,11 @@ def name_or_names(value: Any) -> Any:
     raise ValueError("the name of an environment variable")
 
 
+def key(value: Any) -> Any:
+    """A key, plain or already kept as a secret."""
+    return value if isinstance(value, Secret) else text(value)
+
+
 def truth(value: Any) -> Any:
     """True or False."""
     if not isinstance(value, bool):
@@ -207,7 +213,7 @@ def address(value: Any) -> Any:
 
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "api_key": text,
+    "api_key": key,
     "api_key_env": name_or_names,
     "base_url": address,
     "dotenv": truth,

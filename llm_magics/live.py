@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from llm_magics.printable import clean
 from llm_magics.renderers import markdown, mimebundle
-from llm_magics.renderers.text import calls, clean, thought
+from llm_magics.renderers.text import calls, thought
 from llm_magics.runtime import Running
 from llm_magics.safe_markdown import escape, fenced, rebuild
 from llm_magics.view import View, fold

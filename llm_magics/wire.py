@@ -132,6 +132,7 @@ class Reply:
         usage: the last token counts that arrived.
         model: what the server says it runs.
         odd: payloads that were passed over because they said nothing.
+        done: whether the transport came to its proper end (``[DONE]``, or a whole document).
     """
 
     def __init__(self) -> None:
@@ -148,6 +149,7 @@ class Reply:
         self.id: str | None = None
         self.choices = 0
         self.odd = 0
+        self.done = False
 
     def feed_chunk(self, payload: Any) -> list[Event]:
         """What one stream payload adds.
@@ -163,6 +165,7 @@ class Reply:
         Raises:
             ServerError: it is an error report.
         """
+        self.done = True
         return self._feed(payload, "message") + self.close()
 
     def close(self) -> list[Event]:
@@ -469,6 +472,11 @@ class _Surrogates:
         if text.isascii() or not _has_surrogate(text):
             return text
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def sendable(text: str) -> str:
+    """Text that can be encoded: surrogate pairs joined, lone ones replaced."""
+    return _Surrogates.whole(text)
 
 
 def _has_surrogate(text: str) -> bool:

@@ -35,6 +35,14 @@ _UNTELLABLE = (
 )
 
 
+class TooLarge(ValueError):
+    """Raised by a teller that knows, before writing a text, that it would have ``size`` characters."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} characters")
+        self.size = size
+
+
 def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
     """What a prompt says of this object; ``name`` is the expression it came from, for complaints.
 
@@ -44,7 +52,10 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
     for is_one, kind, instead in _UNTELLABLE:
         if is_one(obj):
             raise PromptError(f"{name!r} is {kind}, which cannot be put into a prompt: use {instead}. Nothing was sent.")
-    told = _teller(obj)(obj, budget)
+    try:
+        told: str = _teller(obj)(obj, budget)
+    except TooLarge as error:
+        raise too_long(name, error.size, budget) from None
     if len(told) > budget:
         raise too_long(name, len(told), budget)
     return told

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from llm_magics.contexts import TooLarge
+
 CELL = 8  # characters a value takes on average; only the order of magnitude counts
 
 
 def describe(obj: Any, budget: int) -> str:
     """The whole table as CSV, with its index where that is more than row numbers.
 
-    A table that cannot fit is not written at all: then the text is a line of the size it would have had.
+    Raises:
+        TooLarge: it cannot fit; told by its shape, without writing it.
     """
     shape = getattr(obj, "shape", (len(obj), 1))
     rows, columns = shape[0], (shape[1] if len(shape) > 1 else 1)
     expected = rows * max(columns, 1) * CELL
     if expected > 4 * budget:
-        return _Sized(expected)
+        raise TooLarge(expected)
     return _csv(obj)
-
-
-class _Sized(str):
-    """Text that is not there, of a known length."""
-
-    __slots__ = ("_size",)
-    _size: int
-
-    def __new__(cls, size: int) -> _Sized:
-        text = super().__new__(cls, "")
-        text._size = size
-        return text
-
-    def __len__(self) -> int:
-        return self._size
 
 
 def _csv(obj: Any) -> str:

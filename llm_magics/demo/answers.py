@@ -96,7 +96,8 @@ def _topics() -> str:
 def _found(question: str) -> list[guide.Match]:
     """The sections that meet the question, the best first."""
     # what surrounds a question may be about anything, so it is also taken by itself
-    for asked in [question, *re.findall(r"[^.!?\n]+\?", question)[-3:]]:
+    sentences = re.findall(r"[^.!?\n]+[.!?\n]?", question)
+    for asked in [question, *[sentence for sentence in sentences if sentence.endswith("?")][-3:]]:
         found = guide.guide().matches(asked)
         # a name that belongs to llm_magics may be all that matters
         if found and (_PLAIN.search(asked) or (found[0].coverage >= _MET and found[0].score >= _MEANT)):

@@ -22,7 +22,9 @@ _LONGEST_QUESTION = 300  # words; a pasted document would only blur what is aske
 _SYNONYMS = {
     "password credential secret authentication authenticate login": "key",
     "select pick switch change swap choice different another": "choosing model",
-    "config configuration configure options option preference preferences settings": "configuration settings",
+    "config configuration configure options option preference preferences": "configuration settings",
+    "settings": "configuration files",
+    "sent": "dry",
     "temperature system": "setting parameters",
     "env": "environment",
     "safe": "safety privacy",
@@ -61,6 +63,9 @@ _SYNONYMS = {
 # phrases that mean something else than their words one by one
 _PHRASES = (
     (re.compile(r"environment variables?", re.IGNORECASE), "environment providers"),
+    (re.compile(r"\bapi[\s_-]?keys?\b", re.IGNORECASE), "key"),
+    (re.compile(r"\bcall_llm\b"), "call_llm plain"),
+    (re.compile(r"\bmachine learning\b", re.IGNORECASE), "learning"),
     (re.compile(r"(?<!\w)\.env\b", re.IGNORECASE), "dotenv keys"),
     (re.compile(r"\b(?:who|what) are you\b|\breal model\b", re.IGNORECASE), "demo"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_magics.demo import words
@@ -70,6 +70,7 @@ class _Place:
     required: bool
     depth: int = 0
     alone: bool = False  # no other parameter competes for what the text gives
+    options: int = 0  # how many alternatives within alternatives led here
 
     def inside(self, name: str, required: bool, alone: bool = False) -> _Place:
         return _Place(name, required, self.depth + 1, alone)
@@ -121,7 +122,7 @@ class Filler:
     def _value(self, schema: object, place: _Place) -> Filled:
         schema = self.resolved(schema)
         self._left -= 1
-        if self._left < 0:
+        if self._left < 0 or place.options > _DEEPEST:
             return Filled(_SMALLEST.get(kind_of(schema)), False)
         if "const" in schema:
             return Filled(schema["const"], False)
@@ -139,7 +140,7 @@ class Filler:
         """The first alternative the text gives a value for; null when it gives none and null is allowed."""
         nullable = any(kind_of(option) == "null" for option in options)
         # a nullable value need not be there, so it is not made up
-        asked = _Place(place.name, place.required and not nullable, place.depth, place.alone)
+        asked = replace(place, required=place.required and not nullable, options=place.options + 1)
         fallback: Filled | None = None
         for option in options:
             if kind_of(option) == "null":
@@ -162,7 +163,7 @@ class Filler:
         matching = [value for value in values if labelled is not None and str(value).lower() == labelled.lower()]
         if matching:
             return Filled(matching[0], True)
-        return Filled(schema["default"] if schema.get("default") in values else values[0], False)
+        return Filled(schema["default"] if "default" in schema and schema["default"] in values else values[0], False)
 
     def _object(self, schema: Schema, place: _Place) -> Filled:
         properties, required = properties_of(schema)

@@ -111,8 +111,9 @@ def _is_supplied(question: str, tool: Tool) -> bool:
 
 
 def _parameters(tool: Tool) -> Schema:
-    """Arguments are an object even where the schema forgets to say so."""
-    return {"type": "object", **tool.parameters}
+    """Arguments are an object, whatever else the schema says or forgets to say."""
+    kept = ("properties", "required", "$defs", "definitions", "allOf", "$ref")
+    return {key: value for key, value in tool.parameters.items() if key in kept} | {"type": "object"}
 
 
 def _given(question: str, tool: Tool) -> Given:
@@ -130,4 +131,5 @@ def _calls(question: str, tool: Tool, parallel: bool) -> tuple[Call, ...]:
 
 def _call(tool: Tool, given: Given) -> Call:
     arguments = Filler(_parameters(tool), given).fill().value
-    return Call(tool.name, as_json(arguments))
+    # a schema that only refers to itself says nothing, not even that it is an object
+    return Call(tool.name, as_json(arguments if isinstance(arguments, dict) else {}))

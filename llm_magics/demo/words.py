@@ -20,7 +20,7 @@ STOP = listed(
     should show so some such t tell than that the their them then there these they this those to too under up us use
     used using ve very want was way we were what when where which while who whom whose why will with would write
     yes you your explain describe find see work works working mean means happen happens re don doesn isn
-    put turn go goes way ways thing things"""
+    put turn go goes way ways thing things support supported available possible"""
 )
 
 # words whose stem would mean something else: the settings are not what one sets

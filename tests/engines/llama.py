@@ -112,7 +112,7 @@ def _serve(order: dict[str, object]) -> None:
     wish.ui, wish.endpoint_slots, wish.offline = False, False, True
     wish.fit_params, wish.warmup, wish.use_jinja = False, False, True
     wish.n_ctx, wish.n_parallel, wish.cache_ram_mib = order["n_ctx"], order["n_parallel"], 64
-    wish.cpuparams.n_threads = 2
+    wish.cpuparams.n_threads = 1  # threads that wait for each other crawl where cores are busy
     server = xllamacpp.Server(wish)
     print(json.dumps({"address": server.listening_address}), flush=True)
     sys.stdin.read()  # ends when the parent does, however it ends

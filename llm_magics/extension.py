@@ -1,0 +1,99 @@
+"""Registering with IPython and giving back: magics, the message formatter, tab completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llm_magics.magics import LLMMagics
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+MESSAGE = ("openai.types.chat.chat_completion_message", "ChatCompletionMessage")
+MAGICS = {"line": ("llm", "llm_config"), "cell": ("llm",)}
+
+
+class Extension:
+    """What one shell was given, and what stood there before."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.magics = LLMMagics(shell=shell, parent=shell)
+        self._before = {kind: {name: shell.magics_manager.magics[kind].get(name) for name in names} for kind, names in MAGICS.items()}
+        self._formatter_before: Any = None
+        self._completer: Any = None
+
+    def load(self) -> None:
+        """Register everything."""
+        self.shell.register_magics(self.magics)
+        mime = self.shell.display_formatter.mimebundle_formatter
+        self._formatter_before = mime.for_type_by_name(*MESSAGE, mimebundle_of)
+        self._completer = self._matcher()
+        if self.shell.Completer is not None:
+            self.shell.Completer.custom_matchers.append(self._completer)
+        self.magics.observe(self._trait_was_set)
+
+    def unload(self) -> None:
+        """Give everything back."""
+        for kind, names in self._before.items():
+            for name, before in names.items():
+                if before is None:
+                    self.shell.magics_manager.magics[kind].pop(name, None)
+                else:
+                    self.shell.magics_manager.magics[kind][name] = before
+        self._unregister_formatter()
+        if self.shell.Completer is not None and self._completer in self.shell.Completer.custom_matchers:
+            self.shell.Completer.custom_matchers.remove(self._completer)
+        if self.magics in self.shell.configurables:
+            self.shell.configurables.remove(self.magics)
+        self.magics.unobserve_all()
+
+    def _unregister_formatter(self) -> None:
+        """Our formatter may stand by the type's name, or, once the type was met, by the type."""
+        mime = self.shell.display_formatter.mimebundle_formatter
+        by_type = {kind: formatter for kind, formatter in mime.type_printers.items() if formatter is mimebundle_of}
+        for kind in by_type:
+            del mime.type_printers[kind]
+        if mime.deferred_printers.get(MESSAGE) is mimebundle_of:
+            del mime.deferred_printers[MESSAGE]
+        if self._formatter_before is not None:
+            mime.for_type_by_name(*MESSAGE, self._formatter_before)
+
+    def _trait_was_set(self, change: Any) -> None:
+        """``%config`` typed after ``%llm_config`` is the newer word: the older one gives way."""
+        from llm_magics import session
+
+        session.current().forget_setting(change["name"])
+
+    def _matcher(self) -> Any:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+
+        @context_matcher()
+        def llm_magics_matcher(context: Any) -> Any:
+            from llm_magics.completion import complete
+
+            found = complete(self.magics, context.full_text[: _position(context)])
+            if found is None:
+                return {"completions": []}
+            names, fragment = found
+            return {
+                "completions": [SimpleCompletion(text=name, type="llm_magics") for name in names],
+                "matched_fragment": fragment,
+                "suppress": True,
+            }
+
+        return llm_magics_matcher
+
+
+def _position(context: Any) -> int:
+    """Where the cursor is in the whole text."""
+    lines = context.full_text.split("\n")
+    return sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
+
+
+def mimebundle_of(message: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """How a ``ChatCompletionMessage`` looks as a cell's value, whoever made it."""
+    from llm_magics import renderers, session
+    from llm_magics.view import view_of
+
+    return renderers.mimebundle(view_of(message, session.current().answer_for(message)))
