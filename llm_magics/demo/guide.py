@@ -12,7 +12,7 @@ from importlib import resources
 
 from llm_magics.demo import words
 
-_TITLE_COUNTS = 4
+_TITLE_COUNTS = 3.0
 _SYNONYM_COUNTS = 0.6
 _BLOCK = re.DOTALL | re.MULTILINE
 _OWN = re.compile(r"\b\w*llm\w*|\bModelManager\b|\bChatCompletionMessage\b|\btools\b")
@@ -177,10 +177,10 @@ def _sections(text: str) -> Iterable[Section]:
 
 def _term_counts(section: Section) -> dict[str, float]:
     """Dampened counts: a word said ten times does not say ten times as much."""
-    counts: Counter[str] = Counter(words.stems(_without_prompts(section.body)))
-    for term in words.stems(section.title):
-        counts[term] += _TITLE_COUNTS
-    return {term: 1 + math.log(times) for term, times in counts.items()}
+    said = Counter(words.stems(_without_prompts(section.body)))
+    counts = {term: 1 + math.log(times) for term, times in said.items()}
+    titled = dict.fromkeys(words.stems(section.title), _TITLE_COUNTS)
+    return {term: counts.get(term, 0.0) + titled.get(term, 0.0) for term in counts | titled}
 
 
 def _without_prompts(body: str) -> str:

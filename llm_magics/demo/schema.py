@@ -10,7 +10,18 @@ from typing import Any
 
 from llm_magics.demo import words
 from llm_magics.demo.evidence import Given
-from llm_magics.demo.shapes import Schema, first_number, kind_of, listed, properties_of, resolved, sized, whole, within
+from llm_magics.demo.shapes import (
+    Schema,
+    alternatives,
+    first_number,
+    kind_of,
+    listed,
+    properties_of,
+    resolved,
+    sized,
+    whole,
+    within,
+)
 
 _DEEPEST = 8
 _DEEPEST_OPTIONAL = 3
@@ -113,7 +124,7 @@ class Filler:
 
     def _is_free_text(self, schema: Schema) -> bool:
         schema = self.resolved(schema)
-        options = [self.resolved(option) for option in schema.get("anyOf") or schema.get("oneOf") or [schema]]
+        options = [self.resolved(option) for option in alternatives(schema) or [schema]]
         return any(kind_of(option) == "string" and not option.get("enum") for option in options)
 
     def resolved(self, schema: object) -> Schema:
@@ -128,12 +139,11 @@ class Filler:
             return Filled(schema["const"], False)
         if isinstance(schema.get("enum"), list) and schema["enum"]:
             return self._enum(schema, place)
-        options = schema.get("anyOf") or schema.get("oneOf")
-        if isinstance(options, list):
+        if options := alternatives(schema):
             shared = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
             return self._option([{**shared, **self.resolved(option)} for option in options], place)
-        if isinstance(schema.get("type"), list):
-            return self._option([{**schema, "type": kind} for kind in schema["type"]], place)
+        if kinds := listed(schema.get("type")):
+            return self._option([{**schema, "type": kind} for kind in kinds], place)
         return self._kinds.get(kind_of(schema), self._string)(schema, place)
 
     def _option(self, options: list[Schema], place: _Place) -> Filled:

@@ -45,12 +45,18 @@ def _merged(parts: list[Any]) -> Schema:
 
 
 def properties_of(schema: Schema) -> tuple[dict[str, Schema], frozenset[str]]:
+    """An object's properties, and the names of those it must have."""
     properties = schema.get("properties")
     required = schema.get("required")
     names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
     known: dict[str, Schema] = dict(properties) if isinstance(properties, dict) else {}
     # a required name without a schema may be anything, but it has to be there
     return known | {name: {} for name in names if name not in known}, frozenset(names)
+
+
+def alternatives(schema: Schema) -> list[Any]:
+    """The schemas of which one has to hold, if there are such."""
+    return listed(schema.get("anyOf")) or listed(schema.get("oneOf"))
 
 
 def kind_of(schema: Schema) -> str:

@@ -1,0 +1,52 @@
+"""Fixtures: a far end on loopback, a shell with the extension, and a home of its own for every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from far_end import FarEnd
+
+from llm_magics import providers, session
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees this machine's settings or keys, leaves any behind, or reaches a host that is not loopback."""
+    folder = tmp_path / "home"
+    work = folder / "work"
+    work.mkdir(parents=True)
+    keys = {name for provider in providers.providers() for name in provider.api_key_env}
+    for name in list(os.environ):
+        if name in keys or name.startswith(("LLM_MAGICS_MODEL", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("LLM_MAGICS_DIR", str(folder / "config"))
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.chdir(work)
+    return folder
+
+
+@pytest.fixture
+def far() -> Iterator[FarEnd]:
+    """A scriptable server that speaks Chat Completions."""
+    with FarEnd() as server:
+        yield server
+
+
+@pytest.fixture
+def far_config(far: FarEnd) -> dict[str, Any]:
+    """A configuration with one model, ``far``, at the far end."""
+    return {"models": {"far": {"base_url": far.base_url, "api_key": "sk-far-0123456789", "model": "far-model"}}}
+
+
+@pytest.fixture
+def fresh_session(monkeypatch: pytest.MonkeyPatch) -> session.Session:
+    """A session nobody has used."""
+    fresh = session.Session()
+    monkeypatch.setattr(session, "_current", fresh)
+    return fresh
