@@ -1,4 +1,4 @@
-"""What a prompt cell does: its line becomes an `Ask`, the session answers it, and one function decides what is left behind."""
+"""What a prompt cell does: its line becomes an `Ask`, the session answers it, one function decides what is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from llm_magics import live, session
-from llm_magics.config import checked, parse_value, unknown_setting, REQUEST
+from llm_magics.config import REQUEST, parse_value, unknown_setting
 from llm_magics.errors import CallFailed, ConfigError, PromptError, UserMistake
 from llm_magics.events import Answer, Ask
 from llm_magics.lines import LineMistake, check_typing, parse, secret_on_the_line
@@ -174,15 +174,9 @@ def _params(options: Any) -> dict[str, Any]:
         if key not in REQUEST | {"timeout"}:
             raise unknown_setting(key, REQUEST, where="--param: ")
         params[key] = parse_value(key, value)
-    for key, flag, given in (("temperature", "--temperature", options.temperature), ("max_tokens", "--max-tokens", options.max_tokens)):
-        if given is None:
-            continue
-        try:
-            params[key] = checked(key, json.loads(given, parse_constant=str))
-        except ConfigError:
-            raise
-        except ValueError:
-            raise ConfigError(f"{flag}: {given!r} is not a number.") from None
+    for key, given in (("temperature", options.temperature), ("max_tokens", options.max_tokens)):
+        if given is not None:
+            params[key] = parse_value(key, given)
     return params
 
 

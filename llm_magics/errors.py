@@ -1,21 +1,21 @@
 """What can go wrong, and who reads it.
 
-    LLMError
-    ├── UserMistake            the person typing: one line; what was wrong, where, the next move (also a ValueError)
-    │   ├── ConfigError        a setting, its value, or the file it stands in
-    │   ├── MissingKey         a model whose key is not to be found
-    │   ├── UnknownModel       a name that is not in the configuration
-    │   └── PromptError        a prompt that cannot be built or sent
-    └── CallFailed             the person waiting: three lines; what happened, where, what to do
-        ├── ConnectionFailed   nobody answered
-        ├── TimedOut           somebody was too slow
-        ├── KeyRefused         the endpoint does not take this key
-        ├── ModelNotFound      the endpoint does not know this model, or this path
-        ├── RateLimited        too many requests, or no credit left
-        ├── RequestRefused     the endpoint does not take this request
-        ├── ServerFailed       the endpoint broke
-        ├── ProtocolBroken     what came back is not Chat Completions
-        └── CutOff             the answer stopped before its end; ``partial`` holds what arrived
+LLMError
+├── UserMistake            the person typing: one line; what was wrong, where, the next move (also a ValueError)
+│   ├── ConfigError        a setting, its value, or the file it stands in
+│   ├── MissingKey         a model whose key is not to be found
+│   ├── UnknownModel       a name that is not in the configuration
+│   └── PromptError        a prompt that cannot be built or sent
+└── CallFailed             the person waiting: three lines; what happened, where, what to do
+    ├── ConnectionFailed   nobody answered
+    ├── TimedOut           somebody was too slow
+    ├── KeyRefused         the endpoint does not take this key
+    ├── ModelNotFound      the endpoint does not know this model, or this path
+    ├── RateLimited        too many requests, or no credit left
+    ├── RequestRefused     the endpoint does not take this request
+    ├── ServerFailed       the endpoint broke
+    ├── ProtocolBroken     what came back is not Chat Completions
+    └── CutOff             the answer stopped before its end; ``partial`` holds what arrived
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Answer:
         model: the name in the configuration; ``server_model`` is what the endpoint says it ran.
         status: ``ok``, or why the answer is not whole.
         finish_reason: as the endpoint gave it; None when none arrived.
-        usage: token counts as the endpoint gave them (``prompt_tokens``, ``completion_tokens`` …); None when it gave none.
+        usage: token counts as the endpoint gave them (``prompt_tokens``, ``completion_tokens`` …), or None.
         timing: seconds to the first token and in total.
         notes: what was adapted to make the endpoint answer, in words.
         request: the request body as it was last sent.

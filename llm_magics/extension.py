@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from llm_magics.magics import LLMMagics
@@ -19,18 +20,20 @@ class Extension:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.magics = LLMMagics(shell=shell, parent=shell)
-        self._before = {kind: {name: shell.magics_manager.magics[kind].get(name) for name in names} for kind, names in MAGICS.items()}
+        known = shell.magics_manager.magics
+        self._before = {kind: {name: known[kind].get(name) for name in names} for kind, names in MAGICS.items()}
         self._formatter_before: Any = None
         self._completer: Any = None
 
     def load(self) -> None:
         """Register everything."""
         self.shell.register_magics(self.magics)
-        mime = self.shell.display_formatter.mimebundle_formatter
+        mime: Any = self.shell.display_formatter.mimebundle_formatter  # type: ignore[union-attr]
         self._formatter_before = mime.for_type_by_name(*MESSAGE, mimebundle_of)
         self._completer = self._matcher()
         if self.shell.Completer is not None:
             self.shell.Completer.custom_matchers.append(self._completer)
+        self.shell.input_transformers_cleanup.append(question_is_no_help_request)
         self.magics.observe(self._trait_was_set)
 
     def unload(self) -> None:
@@ -44,13 +47,16 @@ class Extension:
         self._unregister_formatter()
         if self.shell.Completer is not None and self._completer in self.shell.Completer.custom_matchers:
             self.shell.Completer.custom_matchers.remove(self._completer)
-        if self.magics in self.shell.configurables:
-            self.shell.configurables.remove(self.magics)
+        if question_is_no_help_request in self.shell.input_transformers_cleanup:
+            self.shell.input_transformers_cleanup.remove(question_is_no_help_request)
+        configurables: list[Any] = self.shell.configurables
+        if self.magics in configurables:
+            configurables.remove(self.magics)
         self.magics.unobserve_all()
 
     def _unregister_formatter(self) -> None:
         """Our formatter may stand by the type's name, or, once the type was met, by the type."""
-        mime = self.shell.display_formatter.mimebundle_formatter
+        mime: Any = self.shell.display_formatter.mimebundle_formatter  # type: ignore[union-attr]
         by_type = {kind: formatter for kind, formatter in mime.type_printers.items() if formatter is mimebundle_of}
         for kind in by_type:
             del mime.type_printers[kind]
@@ -85,10 +91,27 @@ class Extension:
         return llm_magics_matcher
 
 
+def question_is_no_help_request(lines: list[str]) -> list[str]:
+    """``%llm Why is that?`` asks the model; IPython alone would take the last word and ``?`` for a wish for help."""
+    if lines and lines[0].lstrip().startswith("%%"):
+        return lines  # the body of a cell magic is nobody's code
+    return [_as_call(line) for line in lines]
+
+
+def _as_call(line: str) -> str:
+    if not line.rstrip().endswith("?") or "%llm" not in line:
+        return line
+    # Compiled here, not at import: this is what ``%load_ext`` costs.
+    question = re.fullmatch(r"(?P<head>\s*(?:[\w., ]+=\s*)?)%llm\s+(?P<prompt>\S.*\?)\s*", line)
+    if question is None:
+        return line
+    return f"{question['head']}get_ipython().run_line_magic('llm', {question['prompt']!r})\n"
+
+
 def _position(context: Any) -> int:
     """Where the cursor is in the whole text."""
-    lines = context.full_text.split("\n")
-    return sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
+    lines = context.full_text.split("\n")[: context.cursor_line]
+    return sum(len(line) + 1 for line in lines) + int(context.cursor_position)
 
 
 def mimebundle_of(message: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:

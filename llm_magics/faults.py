@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from llm_magics.manager import Connection
 
 SAID = 300  # characters of what a server said that are repeated
+KEPT = "What had arrived is above, and in _llm."
+_QUOTA = r"insufficient_quota|credit|billing|exceeded your current quota"
+_TOO_LONG = r"context[_ ]length|maximum context|context size|too long|too large|context_size"
+
+# (failure, what happened, what to do); {host} and {said} are filled in, {said} with its colon in front.
+_Verdict = tuple[type[errors.CallFailed], str, str]
 
 
 def explain(error: BaseException, *, where: str, outcome: Outcome, connection: Connection) -> errors.CallFailed:
     """The failure for people, without the key, chained to its cause."""
-    kind, what, next_move = _judged(error, outcome, connection)
+    kind, what, next_move = _verdict(error, outcome, connection)
     failure = kind(
         connection.api_key.redact(what),
         where,
@@ -35,64 +41,62 @@ def explain(error: BaseException, *, where: str, outcome: Outcome, connection: C
     return failure
 
 
-_Judgement = tuple[type[errors.CallFailed], str, str]
-
-
-def _judged(error: BaseException, outcome: Outcome, connection: Connection) -> _Judgement:
-    if not outcome.reply.empty and not isinstance(error, wire.ServerError):
-        return errors.CutOff, f"The answer was cut off: {_why(error)}", "What had arrived is above, and in _llm."
+def _verdict(error: BaseException, outcome: Outcome, connection: Connection) -> _Verdict:
+    if not outcome.reply.empty:
+        return errors.CutOff, f"The answer was cut off: {_why(error)}.", KEPT
     if isinstance(error, wire.BadPayload):
-        return _bad_payload(error, connection)
+        return _no_answer(error, connection)
     if isinstance(error, wire.ServerError):
-        return _refused(_status_of(error.body), error.message, error.body, connection)
+        return _refusal(_code_in(error.body), error.message, error.body, connection)
     status = getattr(error, "status_code", None)
     if status is not None:
-        said = said_by(error)
-        return _refused(status, said, (getattr(error, "body", None), said), connection)
-    if type(error).__name__ == "APITimeoutError" or "Timeout" in type(error).__name__:
+        return _refusal(status, said_by(error), getattr(error, "body", None), connection)
+    if "Timeout" in type(error).__name__:
         return _timed_out(error, connection)
-    if type(error).__name__ == "APIError":
-        return errors.ServerFailed, f"The server reported an error: {_short(str(error))}", "Try again."
     return _unreached(error, connection)
 
 
-def _refused(status: int | None, said: str, body: Any, connection: Connection) -> _Judgement:
-    host, hay = host_of(connection.base_url), haystack(said, body)
-    told = f": {_short(said)}" if said else "."
+def _refusal(status: int | None, said: str, body: Any, connection: Connection) -> _Verdict:
+    host = host_of(connection.base_url)
+    kind, what, next_move = _by_status(status, said, haystack(said, body), connection)
+    return kind, what.format(host=host, status=status) + (f": {_short(said)}" if said else "."), next_move
+
+
+def _by_status(status: int | None, said: str, heard: str, connection: Connection) -> _Verdict:
+    """The verdict on an HTTP status, or on an error report that came without one."""
     match status:
         case 401:
-            return errors.KeyRefused, f"{host} does not accept the key{told}", "Check the key's source with %llm_config, or type one with %llm_config --ask-key NAME."
+            return errors.KeyRefused, "{host} does not accept the key", "See where it came from with %llm_config."
         case 403:
-            return errors.KeyRefused, f"{host} does not allow this{told}", "The key may lack this model, or the region is not served."
+            return errors.KeyRefused, "{host} does not allow this", "The key may lack this model, or this region."
         case 404 if _is_page(said) or not said:
-            return errors.ModelNotFound, f"{host} has no such path{told}", _path_hint(connection)
+            return errors.ModelNotFound, "{host} has no such path", _path_hint(connection)
         case 404:
-            return errors.ModelNotFound, f"{host} does not know this{told}", "See what it has with %llm_config --models."
-        case 429 if re.search(r"insufficient_quota|credit|billing|exceeded your current quota", hay):
-            return errors.RateLimited, f"Out of credit at {host}{told}", "Add credit there, or choose another model."
+            return errors.ModelNotFound, "{host} does not know this", "See what it has with %llm_config --models."
+        case 429 if re.search(_QUOTA, heard):
+            return errors.RateLimited, "Out of credit at {host}", "Add credit there, or choose another model."
         case 429:
-            return errors.RateLimited, f"Rate limited by {host}{told}", "Wait a while, or choose another model."
-        case 413 | 400 if re.search(r"context[_ ]length|maximum context|context size|too long|too large", hay):
-            return errors.RequestRefused, f"The prompt is too long for this model{told}", "Put less into it, or choose a model with a larger context."
-        case 300 | 301 | 302 | 303 | 307 | 308:
-            return errors.RequestRefused, f"{host} sends this request elsewhere (redirect {status}).", "Set base_url to the address it names."
+            return errors.RateLimited, "Rate limited by {host}", "Wait a while, or choose another model."
+        case 400 | 413 | 422 | 500 if re.search(_TOO_LONG, heard):
+            return errors.RequestRefused, "The prompt is too long for this model", "Put less into it."
+        case 301 | 302 | 303 | 307 | 308:
+            return errors.RequestRefused, "{host} sends this request elsewhere", "Set base_url to where the server is."
         case int() if status >= 500:
-            return errors.ServerFailed, f"{host} failed with status {status}{told}", "Try again; if it lasts, the server's own log knows more."
+            return errors.ServerFailed, "{host} failed with status {status}", "Try again; the server's log knows more."
+        case int():
+            return errors.RequestRefused, "{host} refused this (status {status})", "See what was sent with --dry-run."
         case None:
-            return errors.ServerFailed, f"{host} reported an error{told}", "Try again."
-        case _:
-            return errors.RequestRefused, f"{host} refused the request (status {status}){told}", "See what was sent with --dry-run."
+            return errors.ServerFailed, "{host} reported an error", "Try again."
 
 
-def _bad_payload(error: wire.BadPayload, connection: Connection) -> _Judgement:
+def _no_answer(error: wire.BadPayload, connection: Connection) -> _Verdict:
     host = host_of(connection.base_url)
     if error.kind == "a web page":
         title = f" titled {error.detail!r}" if error.detail else ""
         return errors.ProtocolBroken, f"{host} sent a web page{title} instead of an answer.", _path_hint(connection)
-    if error.kind == "an answer that ends in the middle":
-        return errors.CutOff, "The answer was cut off: it ended without a finish reason.", "What had arrived is above, and in _llm."
-    detail = f": {clean(error.detail)}" if error.detail else ""
-    return errors.ProtocolBroken, f"{host} sent {error.kind}{detail}.", "Is base_url right, and does the server speak Chat Completions?"
+    detail = f": {_short(error.detail)}" if error.detail else ""
+    next_move = "Is base_url right, and does the server speak Chat Completions?"
+    return errors.ProtocolBroken, f"{host} sent {error.kind}{detail}.", next_move
 
 
 def _path_hint(connection: Connection) -> str:
@@ -102,35 +106,40 @@ def _path_hint(connection: Connection) -> str:
     return f"Is base_url right? Try {base}/v1"
 
 
-def _timed_out(error: BaseException, connection: Connection) -> _Judgement:
+def _timed_out(error: BaseException, connection: Connection) -> _Verdict:
     host = host_of(connection.base_url)
-    if "Connect" in "".join(type(cause).__name__ for cause in _causes(error)):
-        return errors.TimedOut, f"{host} did not accept a connection in time.", "Is the address right, and is the network up?"
+    if any("Connect" in type(cause).__name__ for cause in _causes(error)):
+        return errors.TimedOut, f"{host} did not accept a connection in time.", "Is the address right, the network up?"
     what = f"{host} said nothing for {connection.timeout:g} s."
-    return errors.TimedOut, what, "Allow more with %llm_config timeout=…, or try a smaller prompt."
+    return errors.TimedOut, what, "Allow more with %llm_config timeout=SECONDS, or try a smaller prompt."
 
 
-def _unreached(error: BaseException, connection: Connection) -> _Judgement:
+def _unreached(error: BaseException, connection: Connection) -> _Verdict:
     host, causes = host_of(connection.base_url), list(_causes(error))
-    names = " ".join(type(cause).__name__ for cause in causes)
-    said = " ".join(str(cause) for cause in causes)
-    if any(isinstance(cause, socket.gaierror) for cause in causes) or "Name or service not known" in said:
+    said = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
+    if any(isinstance(cause, socket.gaierror) for cause in causes) or "not known" in said:
         return errors.ConnectionFailed, f"The host name {host} was not found.", "Check base_url and the network."
     if "CERTIFICATE" in said.upper():
-        return errors.ConnectionFailed, f"The certificate of {host} is not trusted.", "Set SSL_CERT_FILE to your organisation's certificates."
-    if "refused" in said.lower() or "ConnectionRefused" in names or "ConnectError" in names:
-        server = "Start the local server, or find one with %llm_config --models." if is_loopback(connection.base_url) else "Check base_url and the network."
-        return errors.ConnectionFailed, f"Nothing listens at {host}.", server
-    return errors.ConnectionFailed, f"The connection to {host} broke: {_why(error)}", "Try again; the request may have been charged."
+        advice = "Set SSL_CERT_FILE to your organisation's certificates."
+        return errors.ConnectionFailed, f"The certificate of {host} is not trusted.", advice
+    if "refused" in said.lower() or "ConnectError" in said:
+        local = "Start the server there, or find others with %llm_config --models."
+        advice = local if is_loopback(connection.base_url) else "Check base_url and the network."
+        return errors.ConnectionFailed, f"Nothing listens at {host}.", advice
+    what = f"The connection to {host} broke: {_why(error)}."
+    return errors.ConnectionFailed, what, "Try again; the request may have been charged."
 
 
 def _why(error: BaseException) -> str:
+    """What ended an answer, in words that follow a colon."""
+    if isinstance(error, wire.ServerError):
+        return f"the server reported an error, {_short(error.message)}"
     if isinstance(error, wire.BadPayload):
-        return f"the server sent {error.kind}" if error.kind != "an answer that ends in the middle" else "it ended without a finish reason"
+        return f"the server sent {error.kind}"
     if "Timeout" in type(error).__name__:
         return "the server fell silent"
     *_, root = _causes(error)
-    return _short(str(root)) or type(root).__name__
+    return _short(str(root)).rstrip(".") or type(root).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -144,13 +153,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def said_by(error: BaseException) -> str:
     """What the server said in an error response, from wherever it put it."""
-    body = getattr(error, "body", None)
-    if message := _message_in(body):
+    if message := _message_in(getattr(error, "body", None)):
         return message
     response = getattr(error, "response", None)
     try:
         return str(response.text) if response is not None else ""
-    except (RuntimeError, UnicodeDecodeError):
+    except (RuntimeError, UnicodeDecodeError):  # a body nobody read, or one that is no text
         return ""
 
 
@@ -159,14 +167,15 @@ def _message_in(body: Any) -> str:
         return body
     if isinstance(body, Mapping):
         found = next((body[key] for key in ("message", "error", "detail", "msg") if body.get(key)), None)
-        raw = body.get("metadata", {}).get("raw") if isinstance(body.get("metadata"), Mapping) else None
+        metadata = body.get("metadata")
+        raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
         return ": ".join(part for part in (_message_in(found), _message_in(raw)) if part)
     if isinstance(body, list) and body:
         return _message_in(body[0])
     return ""
 
 
-def _status_of(body: Any) -> int | None:
+def _code_in(body: Any) -> int | None:
     code = str(body.get("code") or body.get("status") or "") if isinstance(body, Mapping) else ""
     return int(code) if re.fullmatch(r"[45]\d\d", code) else None
 

@@ -1,7 +1,7 @@
 """Drains events into a view and repaints. The only module that calls ``display()``.
 
 Bytes on the page's channel stay linear in the text: a finished block is sent once, only the open one is painted again,
-and painting it again has a budget. The answer's one lasting rendering is the cell's value, sent when all of it is there.
+and that has a budget. The answer's one lasting rendering is the cell's value, sent when all of it is there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from llm_magics.printable import clean
-from llm_magics.renderers import markdown, mimebundle
+from llm_magics.renderers import mimebundle
 from llm_magics.renderers.text import calls, thought
 from llm_magics.runtime import Running
 from llm_magics.safe_markdown import escape, fenced, rebuild
@@ -24,7 +24,7 @@ PATIENCE = 1.5  # seconds without a first token before the page says that it wai
 ENVELOPE = 600  # bytes of a display message besides its text
 ALLOWANCE = 1_000  # bytes each message may cost besides the text itself …
 SLACK = 12_000  # … and bytes that one answer's repaints may overdraw
-OPEN_BLOCK = 1_500  # characters after which a block without an end is sent in pieces
+OPEN_BLOCK = 1_000  # characters after which a block without an end is sent in pieces
 ASIDE = 400  # characters of reasoning or arguments that are shown while they grow
 
 
@@ -200,7 +200,7 @@ _ITEM_LINE = re.compile(r"(?:[-*+]|\d{1,9}[.)]) ")
 def cut_at(text: str) -> tuple[int, str]:
     """Where the finished part of a growing text ends, and what must stand before the rest.
 
-    A block is finished by a blank line outside of fenced code. One that grows past `OPEN_BLOCK` without an end is divided
+    A block is finished by a blank line outside of fenced code. One that grows past `OPEN_BLOCK` without an end is cut
     at its last full line (code, which is then reopened), at its last item (a list) or after its last sentence (prose).
     """
     finished, position, fence, opening, item = 0, 0, "", "", 0
@@ -238,7 +238,7 @@ def _calls_growing(view: View) -> str:
     shown = []
     for call in view.calls:
         arguments = call.arguments if len(call.arguments) <= ASIDE else f"… {call.arguments[-ASIDE:]}"
-        shown.append(f"Tool call: {markdown.escape(call.name)}\n\n{fenced(arguments)}")
+        shown.append(f"Tool call: {escape(call.name)}\n\n{fenced(arguments)}")
     return "\n\n".join(shown[-3:])
 
 

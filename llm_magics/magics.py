@@ -1,4 +1,4 @@
-"""``%llm_config``, ``%llm`` and ``%%llm``: translate a line and a cell into an `Ask` or a change of settings, hand over, hand back."""
+"""``%llm_config``, ``%llm`` and ``%%llm``: a line and a cell are read, handed over, and the result handed back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ OUTPUTS = ("markdown", "text", "code", "json")
 class LLMMagics(Magics):
     """Prompt language models from a cell.
 
-    Every trait is a setting between the environment's and what ``%llm_config`` says; None leaves it to the layers below.
+    Every trait is a setting above the environment's and below ``%llm_config``; None leaves it to the layers below.
     """
 
-    model = Unicode(None, allow_none=True, help="The model to ask: a configured name, or NAME/SERVER-MODEL.").tag(config=True)
+    model = Unicode(None, allow_none=True, help="The model to ask: a configured name, or NAME/SERVER-MODEL.").tag(
+        config=True
+    )
     system = Unicode(None, allow_none=True, help="The system prompt.").tag(config=True)
     temperature = Float(None, allow_none=True, help="Sampling temperature, 0 to 2.").tag(config=True)
     max_tokens = Int(None, allow_none=True, help="The most tokens an answer may have.").tag(config=True)
-    timeout = Float(None, allow_none=True, help="Seconds to wait for an answer; 120 where nothing is set.").tag(config=True)
+    timeout = Float(None, allow_none=True, help="Seconds to wait for an answer; 120 where nothing is set.").tag(
+        config=True
+    )
     max_retries = Int(None, allow_none=True, help="How often a failure that may pass is tried again.").tag(config=True)
     stream = Bool(None, allow_none=True, help="Show the answer as it arrives.").tag(config=True)
     dotenv = Bool(None, allow_none=True, help="Also read keys from a .env file beside the notebook.").tag(config=True)
@@ -35,7 +39,9 @@ class LLMMagics(Magics):
     @argument("-t", "--temperature", metavar="TEMPERATURE", help="sampling temperature, 0 to 2")
     @argument("--max-tokens", metavar="N", help="the most tokens the answer may have")
     @argument("--param", metavar="KEY=VALUE", action="append", help="any other request parameter; may be given again")
-    @argument("--to", metavar="NAME", help="bind the answer's text to this variable (the code, or the value, with --as)")
+    @argument(
+        "--to", metavar="NAME", help="bind the answer's text to this variable (the code, or the value, with --as)"
+    )
     @argument("--as", dest="output", metavar="FORMAT", choices=OUTPUTS, help="show as markdown, text, code or json")
     @argument("--no-stream", action="store_true", help="ask for the whole answer at once")
     @argument("--dry-run", action="store_true", help="show exactly what would be sent, and send nothing")
@@ -58,9 +64,9 @@ class LLMMagics(Magics):
 
             answer = %llm What is the capital of Norway?
 
-        ``{{ expression }}`` puts a value of the notebook into the prompt; single braces are plain text. Afterwards ``_``
-        is the message, and ``_llm`` the answer with its model, usage, timing and finish reason. A cell that ends in
-        ``;`` shows nothing. Interrupting the kernel keeps what has arrived.
+        ``{{ expression }}`` puts a value of the notebook into the prompt; single braces are plain text. Afterwards
+        ``_`` is the message, and ``_llm`` the answer with its model, usage, timing and finish reason. A cell
+        that ends in ``;`` shows nothing. Interrupting the kernel keeps what has arrived.
         """
         from llm_magics import cells
 
@@ -70,7 +76,13 @@ class LLMMagics(Magics):
     @magic_arguments()
     @argument("--file", metavar="PATH", help="read settings from a TOML, YAML or JSON file")
     @argument("--add", metavar="NAME", help="add a model: --add NAME base_url=… model=… api_key_env=…")
-    @argument("--models", metavar="PATTERN", nargs="?", const="*", help="list models, also those the endpoints list themselves")
+    @argument(
+        "--models",
+        metavar="PATTERN",
+        nargs="?",
+        const="*",
+        help="list models, also those the endpoints list themselves",
+    )
     @argument("--ask-key", metavar="NAME", help="type a model's key at a prompt that does not show it")
     @argument("--trust", action="store_true", help="let this project's file say where prompts and keys are sent")
     @argument("--save", action="store_true", help="write what was set here into your own file; never a key")

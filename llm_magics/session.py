@@ -1,4 +1,4 @@
-"""The composition root: one configuration, one `ModelManager`, one event loop, the last answer. The notebook's one state.
+"""The composition root and the notebook's one state: configuration, `ModelManager`, event loop, the last answer.
 
 The only module with a mutable global: the current session, which `current` gives.
 """
@@ -6,6 +6,7 @@ The only module with a mutable global: the current session, which `current` give
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,11 +17,11 @@ from llm_magics import config_files, contexts, providers, secrets, wire
 from llm_magics.adapt import Plan
 from llm_magics.calls import Outcome, exchange, messages_of, request_body
 from llm_magics.config import (
-    REQUEST,
     SESSION_SETTINGS,
     Config,
     Layer,
     Sourced,
+    check_settings,
     checked,
     environment_layer,
     flatten,
@@ -32,7 +33,7 @@ from llm_magics.events import Answer, Ask, Status, Timing
 from llm_magics.faults import explain
 from llm_magics.interpolate import interpolate
 from llm_magics.live import Painter, follow
-from llm_magics.manager import ModelManager, connect_async, connection_for, env_names, missing_key
+from llm_magics.manager import ModelManager, connect_async, connection_for, env_names
 from llm_magics.runtime import Runtime
 from llm_magics.secrets import Secret
 from llm_magics.view import View
@@ -54,13 +55,11 @@ class Session:
 
     Attributes:
         typed: settings typed with ``%llm_config``, and the models it added.
-        traits: a function that gives the settings made with ``%config LLMMagics.…``.
         last: the last answer; None before the first.
     """
 
     def __init__(self) -> None:
         self.typed = Layer(origin="%llm_config")
-        self.traits: Callable[[], Mapping[str, Any]] = dict
         self.last: Answer | None = None
         self._files: tuple[Layer, ...] = ()
         self._local: Layer | None = None
@@ -87,12 +86,17 @@ class Session:
         layers += [self._layer(path, "user file") for path in config_files.user_files()]
         if (project := config_files.project_file(here)) is not None:
             layers.append(self._layer(project, "project file", trusted=self._is_trusted(project)))
-        layers += [environment_layer(), Layer(origin="%config LLMMagics", settings=self.traits()), *self._files, self.typed]
+        layers += [
+            environment_layer(),
+            traits_layer(),
+            *self._files,
+            self.typed,
+        ]
         return Config(tuple(layers))
 
     @property
     def manager(self) -> ModelManager:
-        """The session's ``ModelManager``, over the models at hand; the same one until the configuration changes."""
+        """The session's ``ModelManager``, over the models at hand; the same until the configuration changes."""
         models = {name: self._plain(name) for name in self.at_hand()}
         if self._manager is None or self._manager.config != {"models": models}:
             self._manager = ModelManager({"models": models})
@@ -191,14 +195,14 @@ class Session:
 
     def base_url(self, name: str) -> str:
         """Where a model is asked."""
-        if name == DEMO:
+        if is_demo(name):
             return "demo"
         found = self.resolve(name)
         return found["base_url"].value if "base_url" in found else connection_url()
 
     def key_state(self, name: str) -> str:
         """``set`` with its source, ``missing``, or ``not needed``; never a part of the key."""
-        if name == DEMO:
+        if is_demo(name):
             return "not needed"
         found = flatten(self.resolve(name))
         if self.base_url(name) in self._asked:
@@ -217,7 +221,7 @@ class Session:
         Raises:
             ConfigError: no key, or a project file that wants one sent to a host nobody approved.
         """
-        if name == DEMO:
+        if is_demo(name):
             demo = self._started_demo()
             found = flatten(self.resolve(name))
             return connection_for(name, {**found, "base_url": demo.base_url, "api_key": Secret(demo.api_key)})
@@ -237,7 +241,7 @@ class Session:
         return Path.cwd() if chosen and chosen.value else None
 
     def _check_trust(self, name: str, found: Mapping[str, Sourced], url: str) -> None:
-        """A project file comes with the project, perhaps from strangers: it may not choose where prompts and keys go."""
+        """A project's file may come from strangers: it does not decide where prompts and keys go."""
         ways = ("base_url", "api_key_env", "headers")
         foreign = [found[key].origin for key in ways if key in found and not found[key].trusted]
         if not foreign:
@@ -265,7 +269,7 @@ class Session:
     def _plain(self, name: str) -> dict[str, Any]:
         """A model's settings for `ModelManager`, which knows nothing of the session."""
         found = {key: value for key, value in flatten(self.resolve(name)).items() if key != "dotenv"}
-        if name == DEMO:
+        if is_demo(name):
             demo = self._started_demo()
             found.update(base_url=demo.base_url, api_key=Secret(demo.api_key))
         elif self.base_url(name) in self._asked:
@@ -314,7 +318,7 @@ class Session:
         host = host_of(connection.base_url)
         outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries))
         running = self._runtime.stream(exchange(connect_async(connection), body, connection.max_retries, outcome))
-        painted = painter(f"{name} @ {'this machine' if name == DEMO else host}")
+        painted = painter(f"{name} @ {'this machine' if is_demo(name) else host}")
         view = View()
 
         def see(latest: View) -> None:
@@ -355,11 +359,15 @@ class Session:
         else:
             painter.leave(view)
 
-    def _failure(self, running: Any, outcome: Outcome, connection: Connection, name: str, host: str) -> CallFailed | None:
+    def _failure(
+        self, running: Any, outcome: Outcome, connection: Connection, name: str, host: str
+    ) -> CallFailed | None:
         seconds = time.monotonic() - running.started
         error = running.error
         if error is None and not outcome.reply.finished and not (outcome.reply.done and not outcome.reply.empty):
-            error = wire.BadPayload("an answer that ends in the middle" if not outcome.reply.empty else "an empty answer")
+            error = wire.BadPayload(
+                "an answer that ends in the middle" if not outcome.reply.empty else "an empty answer"
+            )
         if error is None:
             return None
         where = f"{name} @ {host}, attempt {outcome.plan.attempts}, {seconds:.1f} s"
@@ -388,6 +396,24 @@ class Session:
         while len(self._answers) > KEPT:
             del self._answers[next(iter(self._answers))]
         return answer
+
+
+def traits_layer() -> Layer:
+    """What ``%config LLMMagics.…`` and ``ipython_config.py`` set, in a shell that has the magics.
+
+    Raises:
+        ConfigError: a value its setting cannot have.
+    """
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    extension = getattr(get_ipython(), "_llm_magics", None)
+    made = extension.magics.settings_made() if extension is not None else {}
+    check_settings(made, SESSION_SETTINGS, where=lambda key: "%config LLMMagics: ")
+    return Layer(origin="%config LLMMagics", settings=made)
+
+
+def is_demo(name: str) -> bool:
+    """Whether this name is the embedded model, which has no address before it is started."""
+    return name.partition("/")[0] == DEMO
 
 
 def _stopped(error: BaseException) -> Status:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from llm_magics import cells, config_files, live, providers, secrets, session
-from llm_magics.config import MODEL_SETTINGS, SESSION_SETTINGS, Sourced, host_of, parse_value, short, unknown_setting, without
-from llm_magics.errors import ConfigError, UserMistake
+from llm_magics.config import MODEL_SETTINGS, SESSION_SETTINGS, Sourced, host_of, parse_value, unknown_setting, without
+from llm_magics.errors import ConfigError, UserMistake, short
 from llm_magics.lines import LineMistake, parse, secret_on_the_line, words
 from llm_magics.safe_markdown import escape
 from llm_magics.secrets import looks_like_key_name
 
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 SECRET_SETTINGS = ("api_key", "headers")
 UNSHOWN = ("api_key", "base_url", "dotenv", "model")  # shown in rows of their own, or never
 
@@ -126,12 +127,10 @@ def _ask_key(here: session.Session, name: str) -> str:
 
     try:
         typed = getpass(f"Key for {name} @ {_where(here, name)} (not shown): ")
-    except (EOFError, OSError) as error:
-        raise ConfigError(f"nobody can be asked for a key here ({error}): set the environment variable instead.") from None
-    except Exception as error:
-        if type(error).__name__ != "StdinNotImplementedError":
-            raise
-        raise ConfigError("this front end cannot ask for a key: set the environment variable before the kernel starts.") from None
+    except (EOFError, OSError, NotImplementedError):  # ipykernel's StdinNotImplementedError is one of the last
+        raise ConfigError(
+            "nobody can be asked for a key here: set the environment variable before the kernel starts."
+        ) from None
     if not typed.strip():
         return "No key was typed; nothing has changed."
     here.keep_key(name, secrets.cleaned(typed, "the prompt"))
@@ -158,18 +157,19 @@ def save(here: session.Session) -> Path:
 def show_settings(shell: Any, here: session.Session) -> None:
     """The current model, what it is asked with and where each value came from, and the models at hand."""
     name, origin = here.model()
-    rows = [("model", name, origin), ("endpoint", _where(here, name), _endpoint_origin(here, name)), ("key", here.key_state(name), "")]
     found = here.resolve(name)
+    rows: list[tuple[str, ...]] = [
+        ("model", name, origin),
+        ("endpoint", _where(here, name), found["base_url"].origin if "base_url" in found else ""),
+        ("key", here.key_state(name), ""),
+    ]
     if "model" in found:
         rows.append(("asks for", found["model"].value, found["model"].origin))
     rows += [(key, _shown(key, value), value.origin) for key, value in sorted(found.items()) if key not in UNSHOWN]
     if (dotenv := here.config.setting("dotenv")) is not None:
         rows.append(("dotenv", str(dotenv.value), dotenv.origin))
-    at_hand = [(other, _server_model(here, other), _where(here, other), here.key_state(other)) for other in here.at_hand()]
-    _show(shell, [
-        (("setting", "value", "from"), rows),
-        (("model at hand", "asks for", "at", "key"), at_hand),
-    ])
+    at_hand = [_row(here, other) for other in here.at_hand()]
+    _show(shell, [(("setting", "value", "from"), rows), (("model at hand", "asks for", "at", "key"), at_hand)])
 
 
 def show_models(shell: Any, here: session.Session, pattern: str) -> None:
@@ -177,13 +177,15 @@ def show_models(shell: Any, here: session.Session, pattern: str) -> None:
     running = here.find_local_servers()
     rows: list[tuple[str, ...]] = []
     for name in here.at_hand():
-        rows.append((name, _server_model(here, name), _where(here, name), here.key_state(name)))
+        rows.append(_row(here, name))
         listed = running.get(name) if name in running else _listing(here, name)
         rows += [(f"{name}/{other}", other, _where(here, name), "") for other in listed or []]
     wanted = pattern if any(char in pattern for char in "*?[") else f"*{pattern}*"
     found = [row for row in rows if fnmatch.fnmatch(row[0].lower(), wanted.lower())]
-    absent = [(s.name, f"start it with: {s.start}") for s in providers.local_servers() if s.name not in running]
-    tables: list[tuple[tuple[str, ...], list[tuple[str, ...]]]] = [(("model", "asks for", "at", "key"), list(dict.fromkeys(found)))]
+    absent: list[tuple[str, ...]] = [
+        (s.name, f"start it with: {s.start}") for s in providers.local_servers() if s.name not in running
+    ]
+    tables: list[Table] = [(("model", "asks for", "at", "key"), list(dict.fromkeys(found)))]
     if pattern == "*":
         tables.append((("local server not running", "how to start it"), absent))
     elif not found:
@@ -192,7 +194,7 @@ def show_models(shell: Any, here: session.Session, pattern: str) -> None:
 
 
 def _listing(here: session.Session, name: str) -> list[str] | None:
-    if name == session.DEMO or here.key_state(name).startswith("missing"):
+    if session.is_demo(name) or here.key_state(name).startswith("missing"):
         return None
     try:
         connection = here.connection(name)
@@ -201,7 +203,11 @@ def _listing(here: session.Session, name: str) -> list[str] | None:
     return providers.list_models(connection.base_url, key=connection.api_key)
 
 
-def _show(shell: Any, tables: list[tuple[tuple[str, ...], list[tuple[str, ...]]]]) -> None:
+def _row(here: session.Session, name: str) -> tuple[str, ...]:
+    return name, _server_model(here, name), _where(here, name), here.key_state(name)
+
+
+def _show(shell: Any, tables: list[Table]) -> None:
     plain = "\n\n".join(_plain_table(head, rows) for head, rows in tables)
     page = "\n\n".join(_page_table(head, rows) for head, rows in tables)
     live.show({"text/plain": plain, "text/markdown": page}, page=cells.is_page(shell))
@@ -209,18 +215,15 @@ def _show(shell: Any, tables: list[tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def _plain_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def _page_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *(tuple(escape(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _endpoint_origin(here: session.Session, name: str) -> str:
-    found = here.resolve(name).get("base_url")
-    return found.origin if found else ""
 
 
 def _shown(key: str, found: Sourced) -> str:
@@ -235,7 +238,7 @@ def _server_model(here: session.Session, name: str) -> str:
 
 
 def _where(here: session.Session, name: str) -> str:
-    return "this machine (built in)" if name == session.DEMO else host_of(here.base_url(name))
+    return "this machine (built in)" if session.is_demo(name) else host_of(here.base_url(name))
 
 
 def _listed(items: Iterable[str]) -> str:

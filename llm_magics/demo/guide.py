@@ -12,7 +12,7 @@ from importlib import resources
 
 from llm_magics.demo import words
 
-_TITLE_COUNTS = 3.0
+_TITLE_COUNTS = 2.5  # added to a word's dampened count when it stands in the title
 _SYNONYM_COUNTS = 0.6
 _BLOCK = re.DOTALL | re.MULTILINE
 _OWN = re.compile(r"\b\w*llm\w*|\bModelManager\b|\bChatCompletionMessage\b|\btools\b")

@@ -1,0 +1,87 @@
+"""What browser tests share: one server, one browser, an endpoint, and a door that opens notebooks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from far_end import FarEnd
+from loopback_jupyter import Server, browse, missing_part, outside_requests, serve
+from notebook_page import NotebookPage
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from playwright.sync_api import BrowserContext
+
+    from loopback_jupyter import App
+
+SIZE = {"width": 1200, "height": 1000}
+
+
+@pytest.fixture(scope="session")
+def _parts() -> None:
+    """Skip without a browser; the gate, which installs one, sets LLM_MAGICS_REQUIRE_ALL=1 and fails instead."""
+    reason = missing_part()
+    if reason and os.environ.get("LLM_MAGICS_REQUIRE_ALL") == "1":
+        pytest.fail(f"browser tests cannot run: {reason}")
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def jupyter(_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Jupyter server that every test of the session uses."""
+    with serve(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def window(_parts: None) -> Iterator[BrowserContext]:
+    """A browser window that every test of the session opens its tab in."""
+    with browse() as browser:
+        yield browser.new_context(viewport=SIZE)
+
+
+@pytest.fixture(scope="session")
+def outside(window: BrowserContext) -> list[str]:
+    """The requests that left this machine."""
+    return outside_requests(window)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[FarEnd]:
+    """What the notebook's model `far` talks to."""
+    with FarEnd() as far:
+        yield far
+
+
+@pytest.fixture
+def open_notebook(
+    jupyter: Server, window: BrowserContext, outside: list[str], request: pytest.FixtureRequest
+) -> Iterator[Callable[[App, NotebookNode], NotebookPage]]:
+    """Opens notebooks; in the end nothing may have left this machine, and their tabs are closed."""
+    opened: list[NotebookPage] = []
+    outside.clear()
+
+    def opens(app: App, notebook: NotebookNode) -> NotebookPage:
+        name = f"{re.sub(r'[^a-z]+', '_', request.node.name.lower()).strip('_')}_{len(opened)}"
+        opened.append(NotebookPage.open(window, jupyter, app, notebook, name))
+        return opened[-1]
+
+    yield opens
+    for notebook in opened:
+        notebook.page.close()
+    assert outside == []
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    """The folder for pictures that people look at."""
+    folder = Path(__file__).parent / "shots"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,0 +1,136 @@
+"""A notebook in a browser tab, by what a user does with it: run, interrupt, save, look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+from loopback_jupyter import PATIENCE, App, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+READY = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    const session = panel?.context?.sessionContext;
+    return session?.isReady && session.session?.kernel?.status === 'idle' && panel.content?.widgets?.length > 0;
+}"""
+PANEL = "window.jupyterapp.shell.currentWidget"
+
+# Before each frame: how much text the cell's output shows, and how high it is. What changes between two frames is unseen.
+WATCH = f"""(index) => {{
+    const cell = {PANEL}.content.widgets[index].node;
+    const seen = window.seen = [];
+    const look = () => {{
+        const area = cell.querySelector('.jp-OutputArea');
+        seen.push([Math.round(performance.now()), area ? area.textContent.length : 0, area ? area.offsetHeight : 0]);
+        if (window.seen === seen) requestAnimationFrame(look);
+    }};
+    look();
+}}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a cell's output was like in one frame."""
+
+    milliseconds: int
+    characters: int
+    height: int
+
+
+def code(*sources: str) -> nbformat.NotebookNode:
+    """A new notebook with these code cells."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+class NotebookPage:
+    """One open notebook; cells are counted from 0, Markdown cells among them."""
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        self.file = file
+
+    @classmethod
+    def open(cls, context: BrowserContext, server: Server, app: App, notebook: nbformat.NotebookNode, name: str) -> NotebookPage:
+        """Write the notebook into the server's folder, open it, and wait for its kernel."""
+        file = server.root / f"{name}.ipynb"
+        nbformat.write(notebook, file)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(server.url(app, file.name), wait_until="domcontentloaded")
+        page.wait_for_function(READY)
+        return cls(page, file)
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Run one of the application's commands to its end."""
+        self.page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given).then(() => null)", [name, arguments])
+
+    def run_all(self) -> None:
+        """Run every cell, and wait until they have run."""
+        self.command("notebook:run-all-cells")
+
+    def start(self, index: int) -> None:
+        """Press Shift+Enter in a cell, and do not wait."""
+        self.select(index)
+        self.page.evaluate("() => { window.running = window.jupyterapp.commands.execute('notebook:run-cell'); }")
+
+    def finish(self) -> None:
+        """Wait until the cell that was started has run."""
+        self.page.evaluate("() => window.running.then(() => null)")
+
+    def run(self, index: int) -> None:
+        """Run one cell, and wait until it has run."""
+        self.start(index)
+        self.finish()
+
+    def select(self, index: int) -> None:
+        """Make a cell the active one, and bring it into view."""
+        script = f"(index) => {{ const book = {PANEL}.content; book.activeCellIndex = index; return book.scrollToItem(index); }}"
+        self.page.evaluate(script, index)
+
+    def interrupt(self) -> None:
+        """Press the stop button."""
+        self.command("notebook:interrupt-kernel")
+
+    def watch(self, index: int) -> None:
+        """Begin to note what a cell's output is like, frame by frame."""
+        self.page.evaluate(WATCH, index)
+
+    def watched(self) -> list[Glance]:
+        """Stop, and tell what was noted, without repetitions."""
+        seen = self.page.evaluate("() => { const seen = window.seen; window.seen = null; return seen; }")
+        glances = [Glance(*one) for one in seen]
+        before = [None, *glances]
+        return [now for now, last in zip(glances, before, strict=False) if last is None or _look(now) != _look(last)]
+
+    def output(self, index: int) -> Locator:
+        """Everything a cell shows below its input."""
+        return self.page.locator(f'.jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index="{index}"] .jp-Cell-outputArea')
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save, and read what was saved."""
+        self.command("docmanager:save")
+        return nbformat.read(self.file, as_version=4)
+
+    def theme(self, name: str) -> None:
+        """Change the colours of the whole application."""
+        self.command("apputils:change-theme", theme=name)
+
+    def shot(self, path: Path, *, height: int = 1000) -> None:
+        """A picture of the page as high as asked for."""
+        size = self.page.viewport_size
+        assert size is not None
+        self.page.set_viewport_size({"width": size["width"], "height": height})
+        self.page.wait_for_timeout(300)
+        self.page.screenshot(path=path)
+        self.page.set_viewport_size(size)
+
+
+def _look(glance: Glance) -> tuple[int, int]:
+    return glance.characters, glance.height

@@ -1,0 +1,152 @@
+"""A real kernel under test: cells go in, every message of its output channel is kept with its size and its moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+OUTPUTS = ("display_data", "update_display_data", "stream", "execute_result", "clear_output", "error")
+
+
+@dataclass(slots=True)
+class Message:
+    """One message of the output channel: its kind, its content, its bytes on the wire, seconds since the cell began."""
+
+    kind: str
+    content: dict[str, Any]
+    size: int
+    at: float
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a cell did."""
+
+    messages: list[Message] = field(default_factory=list)
+    seconds: float = 0.0
+    reply: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, *kinds: str) -> list[Message]:
+        """The messages of these kinds."""
+        return [message for message in self.messages if message.kind in kinds]
+
+    @property
+    def bytes(self) -> int:
+        """All that outputs cost on the wire."""
+        return sum(message.size for message in self.messages)
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs a front end would save: displays in their last state, those cleared away left out."""
+        saved: list[dict[str, Any]] = []
+        clear = False
+        for message in self.messages:
+            if message.kind == "clear_output":
+                clear = True
+                continue
+            if message.kind == "update_display_data":
+                _update(saved, message.content)
+                continue
+            if clear:
+                saved, clear = [], False
+            saved.append({"output_type": message.kind, **message.content})
+        return saved
+
+    @property
+    def text(self) -> str:
+        """What was printed."""
+        return "".join(message.content["text"] for message in self.of("stream"))
+
+    @property
+    def error(self) -> str:
+        """The error output as a person reads it; empty when there is none."""
+        return "\n".join(line for message in self.of("error") for line in message.content["traceback"])
+
+
+def _update(saved: list[dict[str, Any]], content: Mapping[str, Any]) -> None:
+    for output in saved:
+        if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
+            output["data"] = content["data"]
+
+
+class Kernel:
+    """A kernel process of this environment."""
+
+    def __init__(self, **env: str) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(env={**os.environ, **env})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self._socket = self.client.iopub_channel.socket
+        self._socket.RCVHWM = 0  # count everything, however fast it comes
+
+    def start(self, code: str) -> str:
+        """Begin a cell; its id."""
+        return self.client.execute(code)
+
+    def finish(self, cell: str, *, until: str = "", timeout: float = 60.0) -> Ran:
+        """Read a cell's messages to its end, or until one holds the text ``until``."""
+        ran, began = Ran(), time.monotonic()
+        while time.monotonic() - began < timeout:
+            if not self._socket.poll(200):
+                continue
+            frames = self._socket.recv_multipart()
+            place = frames.index(b"<IDS|MSG>")
+            head, parent, content = (json.loads(frames[place + n]) for n in (2, 3, 5))
+            if parent.get("msg_id") != cell:
+                continue
+            if head["msg_type"] in OUTPUTS:
+                size = sum(map(len, frames))
+                ran.messages.append(Message(head["msg_type"], content, size, time.monotonic() - began))
+                if until and until in json.dumps(content, ensure_ascii=False):
+                    break
+            if head["msg_type"] == "status" and content["execution_state"] == "idle":
+                ran.reply = self._reply(cell)
+                break
+        else:
+            raise TimeoutError(f"the cell did not end in {timeout:g} s")
+        ran.seconds = time.monotonic() - began
+        return ran
+
+    def run(self, code: str, *, timeout: float = 60.0) -> Ran:
+        """Run a cell to its end."""
+        return self.finish(self.start(code), timeout=timeout)
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self.manager.interrupt_kernel()
+
+    def value(self, expression: str) -> Any:
+        """A JSON value out of the kernel."""
+        ran = self.run(f"import json as _json; print(_json.dumps({expression}))")
+        assert not ran.error, ran.error
+        return json.loads(ran.text)
+
+    def close(self) -> None:
+        """End the process."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def _reply(self, cell: str) -> dict[str, Any]:
+        while True:
+            reply = self.client.get_shell_msg(timeout=10)
+            if reply["parent_header"].get("msg_id") == cell:
+                return dict(reply["content"])
+
+
+@contextmanager
+def kernel(**env: str) -> Iterator[Kernel]:
+    """A kernel with these environment variables besides."""
+    started = Kernel(**env)
+    try:
+        yield started
+    finally:
+        started.close()
