@@ -46,6 +46,7 @@ class Plan:
         body: the request to send now.
         retries: how often a failure that may pass is tried again.
         attempts: requests sent so far.
+        retried: how many of them were such second tries.
         notes: what was changed, in words for the user.
     """
 
@@ -57,7 +58,7 @@ class Plan:
 
     def after(self, refusal: Refusal) -> float | None:
         """Seconds to wait before sending `body` again, or None when the failure stands."""
-        if not self.notes and refuses_tools(refusal) and offers_tools(self.body):
+        if offers_tools(self.body) and refuses_tools(refusal):
             self.body = without_tools(self.body)
             self.notes.append("this model takes no tools here: asked without them")
             return 0.0
@@ -84,7 +85,7 @@ def pause(refusal: Refusal, retried: int) -> float | None:
         asked = _asked_pause(refusal.headers)
         if asked is not None:
             return asked if asked <= MAX_WAIT else None
-    backoff = min(0.5 * 2**retried, 8.0)
+    backoff: float = min(0.5 * 2**retried, 8.0)
     return backoff * (1 - 0.25 * random.random())  # noqa: S311 - jitter, not a secret
 
 
@@ -103,38 +104,55 @@ def _asked_pause(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 <= asked < float("inf"):
             return asked
-    when = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    if when is None:
+    until = _seconds_of(headers.get("retry-after", ""))
+    if until is None:
         return None
-    now = email.utils.parsedate_tz(headers.get("date", ""))
-    left = email.utils.mktime_tz(when) - (email.utils.mktime_tz(now) if now else time.time())
-    return max(float(left), 0.0)
+    now = _seconds_of(headers.get("date", ""))  # the server's own clock, which may differ from this machine's
+    return max(until - (time.time() if now is None else now), 0.0)
+
+
+def _seconds_of(date: str) -> float | None:
+    """An HTTP date in seconds since 1970; None where it is no date."""
+    try:
+        when = email.utils.parsedate_tz(date)
+        return float(email.utils.mktime_tz(when)) if when else None
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
 
 
 # ---------------------------------------------------------------- tools
 
+# What `haystack` puts between two texts, so that no pattern reaches from one into the next.
+_GAP = " ¦ "
 # The thing refused, in the words servers have for it.
 _TOOLS = (
-    r"(?:(?:function|tool)[ _-]?(?:call(?:s|ing)?|use|usage|choice)|[`'\"]?tool[ _]calling[`'\"]?"
-    r"|[`'\"]?(?:tools|functions|tool_choice)[`'\"]?(?: param(?:eter)?s?)?)"
+    r"(?:(?:function|tool)[ _-]?(?:call(?:s|ing)?|use|usage|choice)"
+    r"|[`'\"]?(?:tool[ _]calling|tools|functions|tool_choice)[`'\"]?(?: param(?:eter)?s?)?)"
 )
-_NOT = r"(?:not (?:yet )?(?:be )?(?:currently )?(?:supported|enabled|available|allowed|implemented)|unsupported|disabled)"
+_NOT = (
+    r"(?:not (?:yet |currently )?(?:be )?(?:supported|enabled|available|allowed|implemented)"
+    r"|unsupported|unavailable|disabled)"
+)
 _REFUSED = re.compile(
     "|".join(
         [
-            rf"(?:does not|doesn't|do not|don't|cannot|can't|not able to) (?:currently )?(?:support|use|handle|accept|take) (?:the )?{_TOOLS}",
+            r"(?:does not|doesn't|do not|don't|cannot|can't|not able to) (?:currently )?"
+            rf"(?:support|use|handle|accept|take) (?:the )?{_TOOLS}",
             rf"{_TOOLS}[`'\"]? (?:is|are) (?:currently )?{_NOT}(?! by)",
             rf"{_TOOLS} {_NOT}",
-            rf"(?:model|endpoint|server)\b[^.]{{0,60}} {_NOT} for {_TOOLS}",
+            rf"(?:model|endpoint|server)\b[^.¦]{{0,60}} {_NOT} for {_TOOLS}",
             rf"{_TOOLS} (?:is|are) only supported",
-            rf"(?:support|supports) (?:for )?{_TOOLS} (?:is )?(?:missing|disabled)",
+            rf"supports? (?:for )?{_TOOLS} (?:is )?(?:missing|disabled)",
             r"requires? --enable-auto-tool-choice|--tool-call-parser|requires? --jinja",
             r"no endpoints found that support tool",
-            r"(?:unrecognized|unknown|unexpected|unsupported|extra|invalid) (?:request )?(?:param(?:eter)?s?|fields?|arguments?|keys?|propert(?:y|ies)|inputs?)"
-            r"(?: (?:supplied|provided|are not permitted|not permitted))?\W{0,4}(?:field|in body)?\W{0,4}(?:body\.)?(?:tools|tool_choice|functions)\b(?![\[.])",
-            r"does not support parameters: \[[^\]]*['\"](?:tools|tool_choice|functions)['\"]",
+            r"(?:unrecognized|unknown|unexpected|unsupported|extra|invalid) (?:request )?"
+            r"(?:param(?:eter)?s?|fields?|arguments?|keys?|propert(?:y|ies)|inputs?)"
+            r"(?: (?:supplied|provided|are not permitted|not permitted))?\W{0,4}(?:field|in body)?\W{0,4}(?:body\.)?"
+            r"(?:tools|tool_choice|functions)\b(?![\[.])",
+            r"does not support parameters: \[[^\]¦]*['\"](?:tools|tool_choice|functions)['\"]",
             r"cannot use tools with stream",
-            r"body\W{1,4}tools\W{0,3}(?:type: |: )?\W{0,3}extra_forbidden",
+            # a validation error whose place is the field itself, not something inside of it
+            r"¦ (?:body\.)?(?:tools|tool_choice)(?: ¦[^¦]*){0,2}(?:extra|forbidden|not permitted|unexpected|unknown)",
         ]
     )
 )
@@ -144,12 +162,15 @@ _ABOUT_SOMETHING_ELSE = re.compile(
         [
             r"tool_use_failed|failed_generation|failed to call a function",
             r"invalid schema|invalid_function_parameters|invalid json schema|schema for (?:function|tool)",
-            r"tool_call_id|must be a response to|tool_calls' must be followed|tool result|tool message|role 'tool'|tool role",
+            r"tool_call_id|must be a response to|tool_calls' must be followed|tool result|tool message"
+            r"|role 'tool'|tool role",
             r"context[ _]length|maximum context|too many tokens|reduce the length|available context size",
             r"with reasoning_effort|reasoning_effort to 'none'",
             r"in streaming mode|when streaming|with streaming",
-            r"(?:tools|functions)\W{0,2}\[?\.?\d+|\d+ (?:tools|functions)|(?:tools|functions)\W{0,2} ?(?:array|list) (?:is )?too long|at most|maximum number",
-            r"parallel(?:_| )(?:tool|function)|strict (?:mode|tools|functions)|tool type|type of tool|built-?in tool|custom tools?",
+            rf"(?:with|and|both|combin\w+|together with) {_TOOLS}[`'\"]? (?:is|are|{_NOT})",
+            r"(?:tools|functions)\W{0,2}\[?\.?\d+|\d+ (?:tools|functions)"
+            r"|(?:tools|functions)\W{0,2} ?(?:array|list) (?:is )?too long|at most|maximum number",
+            r"parallel(?:_| )(?:tool|function)|\bstrict\b|tool type|type of tool|built-?in tool|custom tools?",
             r"rate limit|quota|billing|api key|unauthori[sz]ed|permission",
         ]
     )
@@ -163,15 +184,8 @@ def refuses_tools(refusal: Refusal) -> bool:
     """
     if refusal.status not in {None, 400, 404, 405, 422, 500, 501} or not refusal.reached:
         return False
-    return bool(_REFUSED.search(refusal.said) or _forbidden_field(refusal.said)) and not _ABOUT_SOMETHING_ELSE.search(
-        refusal.said
-    )
-
-
-def _forbidden_field(said: str) -> bool:
-    """A validation error whose location ends at the field itself, such as ``["body", "tools"]``."""
-    place = re.search(r"""["']?loc["']?\s*:\s*\[\s*(?:["']body["']\s*,\s*)?["'](?:tools|tool_choice)["']\s*\]""", said)
-    return bool(place) and bool(re.search(r"extra|forbidden|not permitted|unexpected|unknown", said))
+    said = refusal.said
+    return bool(_REFUSED.search(said)) and not _ABOUT_SOMETHING_ELSE.search(said)
 
 
 def offers_tools(body: Mapping[str, Any]) -> bool:
@@ -190,7 +204,9 @@ def _flat(message: Mapping[str, Any]) -> dict[str, Any]:
     flat = copy.copy(dict(message))
     if flat.get("role") in ("tool", "function"):
         return {"role": "user", "content": f"Result of the tool call: {_plain(flat.get('content'))}"}
-    calls = flat.pop("tool_calls", None) or []
+    calls = list(flat.pop("tool_calls", None) or [])
+    if isinstance(older := flat.pop("function_call", None), Mapping):
+        calls.append({"function": older})
     if calls:
         told = "\n".join(_call_in_words(call) for call in calls)
         flat["content"] = "\n".join(part for part in (_plain(flat.get("content")), told) if part)
@@ -212,23 +228,41 @@ def _plain(content: Any) -> str:
 
 
 def haystack(*sources: Any) -> str:
-    """Every text in these bodies, however nested, also in JSON inside of text; in lower case, blanks folded."""
-    return " ".join(" ".join(_texts(sources)).lower().replace("\\", "").split())
+    """Every text in these bodies, however nested, also in JSON inside of text; in lower case, blanks folded.
+
+    What a validation error repeats of the request (``input``) is left out: it is the user's text, not the server's. The
+    place it names (``loc``) is one text with dots.
+    """
+    texts = (" ".join(text.lower().replace("\\", "").split()) for text in _texts(sources))
+    return _GAP + _GAP.join(texts)
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > 12:
         return
     if isinstance(value, str):
-        yield value
-        if value[:1] in "{[" and depth < 6:
-            try:
-                yield from _texts(json.loads(value), depth + 1)
-            except ValueError:
-                return
-    elif isinstance(value, Mapping):
-        for inner in value.values():
+        inner = _json_in(value) if depth < 6 else None
+        if inner is None:
+            yield value
+        else:
             yield from _texts(inner, depth + 1)
+    elif isinstance(value, Mapping):
+        if isinstance(place := value.get("loc"), list | tuple):
+            yield ".".join(map(str, place))
+        for key, inner in value.items():
+            if key not in ("input", "loc"):
+                yield from _texts(inner, depth + 1)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner, depth + 1)
+
+
+def _json_in(text: str) -> Any:
+    """The list or object that a text is in JSON; None for any other text."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None

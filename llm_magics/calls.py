@@ -6,9 +6,12 @@ Both send what `request_body` builds and ask the same `adapt.Plan` what to do af
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +21,19 @@ from llm_magics.config import request_params
 from llm_magics.errors import PromptError, short
 from llm_magics.events import Event, Note
 from llm_magics.manager import ModelManager
+from llm_magics.secrets import Secret
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAI
+    from openai import APIError, AsyncOpenAI, OpenAI
     from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 
 CONNECT_SECONDS = 10.0  # a host that takes longer to accept a connection will not accept it
 PATH = "/chat/completions"
-# The header by which the SDK's own ``with_raw_response`` ("true") and ``with_streaming_response`` ("stream") ask for the
-# HTTP response itself. Set here, a request skips the SDK's walk through every message and its object for every chunk;
-# the SDK keeps authentication, headers and error classes.
+USAGE_SECONDS = 2.0  # how long after its finish reason a stream may take to tell its usage and end
+CLOSING_SECONDS = 0.05  # how long a stream that is complete may take to end, so that its connection can be used again
+# The header by which the SDK's own ``with_raw_response`` ("true") and ``with_streaming_response`` ("stream") ask for
+# the HTTP response itself. Set here, a request skips the SDK's walk through every message and its object for every
+# chunk; the SDK keeps authentication, headers and error classes.
 RAW_RESPONSE = "X-Stainless-Raw-Response"
 
 
@@ -59,10 +65,10 @@ def call_llm(
     >>> call_llm("gpt", "Name a prime number.", config).content  # doctest: +SKIP
     'Seven.'
     """
-    manager = config if isinstance(config, ModelManager) else _manager(_Same(config))
+    manager = config if isinstance(config, ModelManager) else _manager(config)
     name = manager.name_of(model)
     client = manager.create_client(name)
-    settings = manager.settings(name)
+    settings = manager.get_model_config(name)
     body = request_body(name, settings, messages_of(usr_prompt, settings.get("system")), tools)
     return _ask(client, Plan(body, client.max_retries)).message()
 
@@ -74,22 +80,39 @@ def _ask(client: OpenAI, plan: Plan) -> wire.Reply:
     while True:
         plan.attempts += 1
         try:
-            answer: Any = client.post(PATH, body=plan.body, cast_to=object, options=_options("true", timeout))
-            return _reply_of(answer.http_response)
+            return _attempt_blocking(client, plan.body, timeout)
         except openai.APIError as error:
             wait = plan.after(facts(error))
             if wait is None:
+                _redact(error, client.api_key)
                 raise
         time.sleep(wait)
 
 
-def _reply_of(response: Any) -> wire.Reply:
-    """The reply in an HTTP response that was read whole; what is none becomes an ``openai.APIError``."""
+def _attempt_blocking(client: OpenAI, body: dict[str, Any], timeout: Any) -> wire.Reply:
     try:
-        payload = wire.parse_body(response.content, response.headers.get("content-type", ""))
-        return wire.read_completion(payload)
+        answer: Any = client.post(PATH, body=body, cast_to=object, options=_options("true", timeout))
+        response = answer.http_response
+        content: bytes = response.content
+    except Exception as error:
+        raise _as_sdk_error(error) from error.__cause__ or error
+    return _reply_of(content, response)
+
+
+def _reply_of(content: bytes, response: Any) -> wire.Reply:
+    """The reply in an HTTP response that was read whole; what is none becomes an ``openai.APIError``."""
+    reply = wire.Reply()
+    body = wire.Body(reply, response.headers.get("content-type", ""))
+    try:
+        body.feed(content)
+        body.close()
+        if not (reply.done or reply.finished):
+            raise wire.BadPayload("an answer that ends in the middle")
+        if not reply.choices:
+            raise wire.BadPayload("an empty answer")
     except (wire.ServerError, wire.BadPayload) as error:
         raise _api_error(error, response) from None
+    return reply
 
 
 def _api_error(error: wire.ServerError | wire.BadPayload, response: Any) -> Exception:
@@ -101,35 +124,73 @@ def _api_error(error: wire.ServerError | wire.BadPayload, response: Any) -> Exce
     return APIError(f"the endpoint sent {error} instead of a chat completion.{hint}", response.request, body=None)
 
 
+def _as_sdk_error(error: Exception) -> Exception:
+    """What the HTTP library lets through as the SDK's nearest class; any other error as it is.
+
+    That library is httpx or httpx2, by the SDK's version, so it is known by the name of its module.
+    """
+    from openai import APIConnectionError, APITimeoutError
+
+    library = type(error).__module__.partition(".")[0]
+    if library not in {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "anyio", "ssl", "zlib"}:
+        return error
+    request: Any = None
+    with contextlib.suppress(RuntimeError):  # it has none
+        request = getattr(error, "request", None)
+    if "Timeout" in type(error).__name__:
+        return APITimeoutError(request=request)
+    return APIConnectionError(message=f"Connection error: {error}", request=request)
+
+
+def _redact(error: APIError, key: str) -> None:
+    """Take the key out of an error that is about to reach the caller; some servers repeat it."""
+    secret = Secret(key)
+    error.message = secret.redact(error.message)
+    error.args = tuple(secret.redact(arg) if isinstance(arg, str) else arg for arg in error.args)
+    error.body = _redacted(error.body, secret)
+
+
+def _redacted(value: Any, secret: Secret) -> Any:
+    if isinstance(value, str):
+        return secret.redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(inner, secret) for key, inner in value.items()}
+    return [_redacted(inner, secret) for inner in value] if isinstance(value, list) else value
+
+
 # ---------------------------------------------------------------- the request
 
 
 def messages_of(prompt: str | Iterable[Any], system: str | None = None) -> list[dict[str, Any]]:
-    """The messages of a request. Message objects, such as earlier answers, are sent by a list of fields all servers take.
+    """The messages of a request; message objects, such as earlier answers, by a list of fields that all servers take.
 
     Raises:
         PromptError: there is nothing to send, or something that is no message.
     """
     if isinstance(prompt, str):
-        messages = [{"role": "user", "content": prompt}]
-    elif isinstance(prompt, Mapping):
-        messages = [_sendable(prompt)]
+        messages = [{"role": "user", "content": wire.sendable(prompt)}]
+    elif isinstance(prompt, Mapping) or getattr(prompt, "role", None) is not None:
+        messages = [_message(prompt)]
+    elif isinstance(prompt, Iterable) and not isinstance(prompt, bytes | bytearray):
+        messages = [_message(message) for message in prompt]
     else:
-        messages = [_sendable(message) for message in prompt]
+        raise PromptError(f"a prompt is a string or a list of messages, got {short(prompt)}.")
     if not messages or (isinstance(prompt, str) and not prompt.strip()):
         raise PromptError("the prompt is empty: nothing was sent.")
     if system and not any(message.get("role") in ("system", "developer") for message in messages):
-        messages.insert(0, {"role": "system", "content": system})
+        messages.insert(0, {"role": "system", "content": wire.sendable(system)})
     return messages
 
 
-def _sendable(message: Any) -> dict[str, Any]:
+def _message(message: Any) -> dict[str, Any]:
     if isinstance(message, Mapping):
-        return dict(message)
+        # What `model_dump` leaves as null is not set; only content may be null, beside tool calls.
+        given = {key: value for key, value in message.items() if value is not None or key == "content"}
+        return wire.sendable_json(given)
     role = getattr(message, "role", None)
     if role is None:
         raise PromptError(f"a message is a mapping with role and content, got {short(message)}.")
-    return _whitelisted(role, message)
+    return wire.sendable_json(_whitelisted(role, message))
 
 
 def _whitelisted(role: str, message: Any) -> dict[str, Any]:
@@ -141,14 +202,21 @@ def _whitelisted(role: str, message: Any) -> dict[str, Any]:
         sent["content"] = content or ""
     if calls:
         sent["tool_calls"] = [_call(call) for call in calls]
+    if role == "tool" and (id_ := getattr(message, "tool_call_id", None)):
+        sent["tool_call_id"] = id_
     return sent
 
 
 def _call(call: Any) -> dict[str, Any]:
-    if isinstance(call, Mapping):
-        return dict(call)
-    fields: dict[str, Any] = call.model_dump(exclude_none=True, warnings=False)
-    return {key: fields[key] for key in ("id", "type", "function", "custom", "extra_content") if key in fields}
+    fields: dict[str, Any] = dict(call) if isinstance(call, Mapping) else call.model_dump(warnings=False)
+    kept = {key: fields[key] for key in ("id", "type", "extra_content") if fields.get(key)}
+    if isinstance(custom := fields.get("custom"), Mapping):
+        return {**kept, "custom": {"name": custom.get("name"), "input": custom.get("input") or ""}}
+    function = fields.get("function") or {}
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):  # an object, from servers that do not write it as text
+        arguments = json.dumps(arguments or {}, ensure_ascii=False)
+    return {**kept, "function": {"name": function.get("name"), "arguments": arguments or "{}"}}
 
 
 def request_body(
@@ -192,12 +260,13 @@ class Outcome:
     request_id: str | None = None
 
 
-async def exchange(client: AsyncOpenAI, body: dict[str, Any], retries: int, outcome: Outcome) -> AsyncIterator[list[Event]]:
+async def exchange(
+    client: AsyncOpenAI, body: dict[str, Any], retries: int, outcome: Outcome
+) -> AsyncIterator[list[Event]]:
     """Ask, and give the answer's events in batches as the bytes arrive.
 
     Raises:
-        openai.APIError: as `call_llm`, before the first event or after some; a connection that breaks in mid-stream
-            raises what the SDK's HTTP library raises.
+        openai.APIError: as `call_llm`, before the first event or after some; also for a connection that breaks.
         wire.ServerError, wire.BadPayload: the body is an error report, or no answer.
     """
     import openai
@@ -205,74 +274,96 @@ async def exchange(client: AsyncOpenAI, body: dict[str, Any], retries: int, outc
     plan = outcome.plan
     while True:
         plan.attempts += 1
-        begun = False
         try:
-            async for events in _attempt(client, plan.body, outcome):
-                begun = begun or bool(events)
-                yield events
+            async with contextlib.aclosing(_attempt(client, plan.body, outcome)) as batches:
+                async for events in batches:
+                    yield events
             return
         except (openai.APIError, wire.ServerError) as error:
-            noted = len(plan.notes)
-            wait = None if begun else plan.after(facts(error))
+            noted, refusal = len(plan.notes), facts(error)
+            wait = plan.after(refusal) if outcome.reply.empty else None
             if wait is None:
                 raise
-            outcome.reply = wire.Reply()
-            if plan.notes[noted:]:
-                yield [Note(text) for text in plan.notes[noted:]]
-            elif wait:
-                yield [Note(f"{_trouble(error)}: next try in {wait:.0f} s" if wait >= 1 else f"{_trouble(error)}: trying again")]
+        outcome.reply = wire.Reply()
+        if notes := plan.notes[noted:] or _waiting(refusal, wait):
+            yield [Note(text) for text in notes]
         await asyncio.sleep(wait)
 
 
-def _trouble(error: Exception) -> str:
-    status = getattr(error, "status_code", None)
-    return {429: "rate limited", None: "no connection"}.get(status, f"the server said {status}")
+def _waiting(refusal: Refusal, wait: float) -> list[str]:
+    trouble = "no connection" if not refusal.reached else f"the server said {refusal.status}"
+    if refusal.status == 429:
+        trouble = "rate limited"
+    return [f"{trouble}: next try in {wait:.0f} s" if wait >= 1 else f"{trouble}: trying again"]
 
 
-async def _attempt(client: AsyncOpenAI, body: dict[str, Any], outcome: Outcome) -> AsyncIterator[list[Event]]:
-    answer: Any = await client.post(PATH, body=body, cast_to=object, options=_options("stream", _timeout(client.timeout)))
-    raw = answer.http_response
+async def _attempt(client: AsyncOpenAI, body: dict[str, Any], outcome: Outcome) -> AsyncGenerator[list[Event]]:
+    options = _options("stream", _timeout(client.timeout))
     try:
-        outcome.request_id = raw.headers.get("x-request-id")
-        async for events in _read(raw.aiter_bytes(), raw.headers.get("content-type", ""), outcome.reply):
+        answer: Any = await client.post(PATH, body=body, cast_to=object, options=options)
+    except Exception as error:
+        raise _as_sdk_error(error) from error.__cause__ or error
+    response = answer.http_response
+    outcome.request_id = response.headers.get("x-request-id")
+    try:
+        async for events in _read(response, outcome.reply, client.timeout):
             yield events
+    except Exception as error:
+        raise _as_sdk_error(error) from error.__cause__ or error
     finally:
-        await raw.aclose()  # also tells the server to stop, when nobody listens any more
+        outcome.reply.close()  # whatever was held back until the end, if the end came early
+        await response.aclose()  # also tells the server to stop, when nobody listens any more
 
 
-async def _read(chunks: AsyncIterator[bytes], content_type: str, reply: wire.Reply) -> AsyncIterator[list[Event]]:
-    """Events of a body that is either a stream of server-sent events or one JSON document."""
-    stream = wire.EventStream()
-    whole: list[bytes] | None = None
-    async for data in chunks:
-        if whole is None and not reply.choices and not reply.odd and _is_document(data, content_type):
-            whole = []
-        if whole is not None:
-            whole.append(data)
-            continue
-        events: list[Event] = []
-        for payload in stream.feed(data):
-            if payload.strip() == b"[DONE]":
-                reply.done = True
-                yield events + reply.close()
-                return
-            events += reply.feed_chunk(wire.parse(payload))
-        if events:
+async def _read(response: Any, reply: wire.Reply, patience: Any) -> AsyncIterator[list[Event]]:
+    """The events of a response, until it ends, or until it is complete and lingers."""
+    body = wire.Body(reply, response.headers.get("content-type", ""))
+    chunks, deadline = aiter(response.aiter_bytes()), None
+    silence = _Silence(patience)
+    while (data := await _next(chunks, deadline)) is not None:
+        if events := body.feed(data):
             yield events
-        if reply.finished and reply.usage is not None:
-            break  # nothing more can come; some servers leave the connection open
-    if whole is not None:
-        yield reply.feed_completion(wire.parse_body(b"".join(whole), content_type))
-    elif (rest := stream.rest()) and rest.strip() != b"[DONE]" and not reply.finished:
-        yield [*reply.feed_chunk(wire.parse(rest)), *reply.close()]
-    else:
-        yield reply.close()
+        deadline = deadline if deadline and not _complete(reply) else _deadline(reply)
+        if silence.lasts(reply):
+            from openai import APITimeoutError
+
+            raise APITimeoutError(request=response.request)
+    if events := body.close():
+        yield events
 
 
-def _is_document(data: bytes, content_type: str) -> bool:
-    """Whether a body is no event stream, by its first byte; the content type is often wrong."""
-    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return start in (b"{", b"[", b"<") or (not start and "event-stream" not in content_type)
+async def _next(chunks: AsyncIterator[bytes], deadline: float | None) -> bytes | None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await anext(chunks)
+    except (StopAsyncIteration, TimeoutError):
+        return None
+
+
+def _complete(reply: wire.Reply) -> bool:
+    return reply.done or (reply.finished and reply.usage is not None)
+
+
+def _deadline(reply: wire.Reply) -> float | None:
+    """Until when to wait for the end of an answer that has its finish reason; servers may keep the line open."""
+    if not (reply.done or reply.finished):
+        return None
+    return asyncio.get_running_loop().time() + (CLOSING_SECONDS if _complete(reply) else USAGE_SECONDS)
+
+
+class _Silence:
+    """Tells when a server has sent nothing but keep-alive comments for longer than the timeout."""
+
+    def __init__(self, patience: Any) -> None:
+        self._patience = patience if isinstance(patience, int | float) else float("inf")
+        self._heard = time.monotonic()
+        self._size = 0
+
+    def lasts(self, reply: wire.Reply) -> bool:
+        now, size = time.monotonic(), reply.choices + reply.odd
+        if size != self._size:
+            self._heard, self._size = now, size
+        return now - self._heard > self._patience
 
 
 # ---------------------------------------------------------------- facts of a failure
@@ -293,7 +384,7 @@ def facts(error: BaseException) -> Refusal:
         return Refusal(status=_status_in(body), said=haystack(body, message))
     return Refusal(
         status=response.status_code,
-        said=haystack(body, response_text(response), message),
+        said=haystack(response_text(response) or (body, message)),
         headers={name.lower(): value for name, value in response.headers.items()},
     )
 
@@ -320,21 +411,25 @@ def tools_refused(error: BaseException) -> bool:
     return refuses_tools(facts(error))
 
 
-class _Same:
-    """Stands for one object by identity, so that a configuration that cannot be hashed has one manager all the same."""
-
-    __slots__ = ("it",)
-
-    def __init__(self, it: Any) -> None:
-        self.it = it
-
-    def __hash__(self) -> int:
-        return id(self.it)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.it is self.it
+def _manager(config: Mapping[str, Any]) -> ModelManager:
+    """The manager of this configuration, or of an equal one: so an unknown setting is warned of once in a loop, too."""
+    known = list(_managers())
+    manager = next((m for m in known if m.config is config), None) or next(
+        (m for m in known if _equal(m, config)), None
+    )
+    if manager is None:
+        manager = ModelManager(config)
+        _managers().append(manager)
+    return manager
 
 
-@functools.lru_cache(maxsize=16)
-def _manager(config: _Same) -> ModelManager:
-    return ModelManager(config.it)
+@functools.cache
+def _managers() -> deque[ModelManager]:
+    return deque(maxlen=16)
+
+
+def _equal(manager: ModelManager, config: Mapping[str, Any]) -> bool:
+    try:
+        return bool(manager.config == config)
+    except ValueError:  # arrays among the settings have no single answer
+        return False

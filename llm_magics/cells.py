@@ -127,7 +127,7 @@ def _painter(shell: Any, ask: Ask, who: str, alone: bool) -> live.Painter:
     if ask.silent or not alone:
         return live.Silent()
     if not is_page(shell):
-        return live.Terminal()
+        return live.Terminal(who)
     return live.Page(who)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from llm_magics.config import REQUEST, SESSION_SETTINGS
 from llm_magics.errors import ConfigError
 
-_LINE = re.compile(r"^\s*(?:[\w, ]+=\s*)?%{1,2}(llm_config|llm)\s([^\n]*)\Z")
+_LINE = re.compile(r"^\s*(?:[\w, ]+=\s*)?%{1,2}(llm_config|llm)[ \t]([^\n]*)\Z")
 _TAKES_MODEL = ("-m", "--model", "--ask-key")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from llm_magics.magics import LLMMagics
@@ -22,14 +23,14 @@ class Extension:
         self.magics = LLMMagics(shell=shell, parent=shell)
         known = shell.magics_manager.magics
         self._before = {kind: {name: known[kind].get(name) for name in names} for kind, names in MAGICS.items()}
-        self._formatter_before: Any = None
+        self._formatter_by_type: tuple[Any, Any] = (None, None)
+        self._formatter_by_name: Any = None
         self._completer: Any = None
 
     def load(self) -> None:
         """Register everything."""
         self.shell.register_magics(self.magics)
-        mime: Any = self.shell.display_formatter.mimebundle_formatter  # type: ignore[union-attr]
-        self._formatter_before = mime.for_type_by_name(*MESSAGE, mimebundle_of)
+        self._register_formatter()
         self._completer = self._matcher()
         if self.shell.Completer is not None:
             self.shell.Completer.custom_matchers.append(self._completer)
@@ -54,16 +55,28 @@ class Extension:
             configurables.remove(self.magics)
         self.magics.unobserve_all()
 
+    @property
+    def _formatter(self) -> Any:
+        return self.shell.display_formatter.mimebundle_formatter  # type: ignore[union-attr]
+
+    def _register_formatter(self) -> None:
+        """By the type's name, so that nothing is imported; one that stands by the type itself steps aside."""
+        kind = getattr(sys.modules.get(MESSAGE[0]), MESSAGE[1], None)
+        self._formatter_by_type = kind, self._formatter.type_printers.pop(kind, None)
+        self._formatter_by_name = self._formatter.for_type_by_name(*MESSAGE, mimebundle_of)
+
     def _unregister_formatter(self) -> None:
-        """Our formatter may stand by the type's name, or, once the type was met, by the type."""
-        mime: Any = self.shell.display_formatter.mimebundle_formatter  # type: ignore[union-attr]
-        by_type = {kind: formatter for kind, formatter in mime.type_printers.items() if formatter is mimebundle_of}
-        for kind in by_type:
-            del mime.type_printers[kind]
-        if mime.deferred_printers.get(MESSAGE) is mimebundle_of:
-            del mime.deferred_printers[MESSAGE]
-        if self._formatter_before is not None:
-            mime.for_type_by_name(*MESSAGE, self._formatter_before)
+        """Ours may stand by the type's name or, once the type was met, by the type."""
+        by_type, by_name = self._formatter.type_printers, self._formatter.deferred_printers
+        for kind in [kind for kind, formatter in by_type.items() if formatter is mimebundle_of]:
+            del by_type[kind]
+        if by_name.get(MESSAGE) is mimebundle_of:
+            del by_name[MESSAGE]
+        kind, before = self._formatter_by_type
+        if before is not None:
+            by_type[kind] = before
+        if self._formatter_by_name is not None:
+            by_name[MESSAGE] = self._formatter_by_name
 
     def _trait_was_set(self, change: Any) -> None:
         """``%config`` typed after ``%llm_config`` is the newer word: the older one gives way."""

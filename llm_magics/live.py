@@ -25,6 +25,7 @@ ENVELOPE = 600  # bytes of a display message besides its text
 ALLOWANCE = 1_000  # bytes each message may cost besides the text itself …
 SLACK = 12_000  # … and bytes that one answer's repaints may overdraw
 OPEN_BLOCK = 1_000  # characters after which a block without an end is sent in pieces
+SEQUENCE = 300  # characters that a control sequence in a terminal may have
 ASIDE = 400  # characters of reasoning or arguments that are shown while they grow
 
 
@@ -245,22 +246,25 @@ def _calls_growing(view: View) -> str:
 class Terminal:
     """A terminal, or any other stream of text: what is written stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str) -> None:
+        self._who = who
         self._written = 0
         self._notes = 0
         self._thinking = False
+        self._waiting = ""
 
     def paint(self, view: View, waited: float) -> None:
         """Write the text that is new."""
+        self._wait(waited)
         self._note(view)
         if view.reasoning and not view.text and not self._thinking:
             self._thinking = True
             self._write("(thinking …)\n")
-        # The last characters wait for the next time: they may be half a control sequence.
-        self._text(view.text[: max(len(view.text) - 8, self._written)])
+        self._text(view.text[: max(_settled(view.text), self._written)])
 
     def close(self, view: View) -> None:
         """Write the rest, with what could not be said before the end."""
+        self._wait(0.0)
         self._note(view)
         self._text(view.text)
         after = [
@@ -277,6 +281,15 @@ class Terminal:
     def leave(self, view: View) -> None:
         """The same: it is on the screen already."""
         self.close(view)
+
+    def _wait(self, waited: float) -> None:
+        """One line that counts the seconds and goes when the answer comes; only where a line can be written over."""
+        if not sys.stdout.isatty():
+            return
+        line = f"(waiting for {clean(self._who)} … {waited:.0f} s)" if waited >= PATIENCE else ""
+        if line != self._waiting:
+            self._write("\r" + line.ljust(len(self._waiting)) + ("" if line else "\r"))
+            self._waiting = line
 
     def _text(self, text: str) -> None:
         new, self._written = text[self._written :], max(len(text), self._written)
@@ -297,6 +310,12 @@ class Terminal:
             encoding = getattr(sys.stdout, "encoding", None) or "ascii"
             sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
+
+
+def _settled(text: str) -> int:
+    """How much of a growing text can be written: what may be half a control sequence waits for its rest."""
+    escape_at = max(text.rfind("\x1b"), text.rfind("\x9b"))
+    return escape_at if 0 <= escape_at and len(text) - escape_at < SEQUENCE else len(text)
 
 
 def show(bundle: dict[str, str], *, page: bool) -> None:

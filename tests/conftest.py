@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import IPython
 import pytest
 from far_end import FarEnd
+from IPython.core.interactiveshell import InteractiveShell
+from shells import Shell
+from traitlets.config import Config
 
-from llm_magics import providers, session
+from llm_magics import providers, session, unload_ipython_extension
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +54,25 @@ def fresh_session(monkeypatch: pytest.MonkeyPatch) -> session.Session:
     fresh = session.Session()
     monkeypatch.setattr(session, "_current", fresh)
     return fresh
+
+
+@pytest.fixture
+def shell(fresh_session: session.Session, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    """A shell without a front end, the extension loaded."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor" if IPython.version_info[0] > 8 else "NoColor"
+    ip = InteractiveShell.instance(config=config)
+    try:
+        ip.run_line_magic("load_ext", "llm_magics")
+        yield Shell(ip, capsys)
+    finally:
+        unload_ipython_extension(ip)
+        InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def far_shell(shell: Shell, far: FarEnd) -> Shell:
+    """The same, with the far end as its model."""
+    shell.run(f"%llm_config --add far base_url={far.base_url}")
+    return shell

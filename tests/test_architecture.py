@@ -1,0 +1,136 @@
+"""The house, read from the imports: floors, doors that stand alone, no cycles."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "llm_magics"
+FLOORS = {
+    0: {"errors", "config", "config_files", "secrets", "events", "printable"},
+    1: {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
+    2: {"contexts", "demo"},
+    3: {"view", "safe_markdown", "renderers"},
+    4: {"live", "session", "lines", "cells", "settings", "completion", "magics", "extension"},
+}
+ROOMS = {name: floor for floor, names in FLOORS.items() for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """The top-level module or folder a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, types_too: bool = False) -> list[tuple[str, bool]]:
+    """What a file imports, and whether it does so at once, when it is itself imported."""
+    tree = ast.parse(path.read_text("utf-8"))
+    at_once = set(ast.walk(ast.Module(body=[n for n in tree.body if not _for_types(n)], type_ignores=[])))
+    inside = {n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)}
+    found = []
+    for node in ast.walk(tree):
+        if not types_too and node not in at_once:
+            continue
+        for name in _names(node):
+            found.append((name, node not in inside))
+    return found
+
+
+def _for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        if node.module == "llm_magics":
+            return [f"llm_magics.{alias.name}" for alias in node.names]
+        return [node.module]
+    return []
+
+
+def ours(path: Path) -> set[str]:
+    """The rooms a file imports from."""
+    return {name.split(".")[1] for name, _ in imports(path) if name.startswith("llm_magics.")}
+
+
+def calls(path: Path, name: str) -> bool:
+    """Whether a file calls a function of this name."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+def test_every_file_has_its_floor() -> None:
+    assert {room(path) for path in FILES} - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_floor_imports_itself_and_the_floors_below(path: Path) -> None:
+    if room(path) == "__init__":
+        return
+    above = {name for name in ours(path) if ROOMS[name] > ROOMS[room(path)]}
+    assert not above
+
+
+def test_there_are_no_cycles() -> None:
+    edges = {name: {other for path in FILES if room(path) == name for other in ours(path)} - {name} for name in ROOMS}
+    while leaves := [name for name, others in edges.items() if not others & set(edges)]:
+        for leaf in leaves:
+            del edges[leaf]
+    assert edges == {}
+
+
+@pytest.mark.parametrize("folder", ["contexts", "renderers"])
+def test_siblings_do_not_import_each_other(folder: str) -> None:
+    for path in (PACKAGE / folder).glob("*.py"):
+        siblings = [name for name, _ in imports(path) if name.startswith(f"llm_magics.{folder}.")]
+        assert path.name == "__init__.py" or not siblings
+
+
+def test_demo_knows_nothing_of_the_rest() -> None:
+    for path in (PACKAGE / "demo").glob("*.py"):
+        assert ours(path) <= {"demo"}
+
+
+def test_only_live_displays() -> None:
+    assert [path.name for path in FILES if calls(path, "display") or calls(path, "clear_output")] == ["live.py"]
+
+
+def test_the_environment_is_read_at_few_doors() -> None:
+    readers = {path.name for path in FILES if "os.environ" in path.read_text("utf-8")}
+    assert readers <= {"config.py", "config_files.py", "secrets.py"}
+
+
+def test_openai_is_imported_by_few_and_never_at_once() -> None:
+    for path in FILES:
+        for name, at_once in imports(path):
+            if name.split(".")[0] == "openai":
+                assert path.name in {"manager.py", "calls.py", "wire.py"}
+                assert not at_once
+
+
+def test_no_http_library_is_named() -> None:
+    for path in FILES:
+        assert not [name for name, _ in imports(path, types_too=True) if name.split(".")[0] in {"httpx", "httpx2"}]
+
+
+def test_ipython_stays_on_the_roof() -> None:
+    for path in FILES:
+        if any(name.split(".")[0] in {"IPython", "traitlets"} for name, _ in imports(path)):
+            assert ROOMS[room(path)] == 4
+
+
+def test_mutable_globals_stand_only_in_session() -> None:
+    for path in FILES:
+        tree = ast.parse(path.read_text("utf-8"))
+        if any(isinstance(node, ast.Global) for node in ast.walk(tree)):
+            assert path.name == "session.py"
+
+
+def test_nobody_imports_the_magics_but_the_extension() -> None:
+    assert {path.name for path in FILES if "magics" in ours(path)} <= {"extension.py"}
