@@ -11,7 +11,7 @@ import functools
 import json
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ CLOSING_SECONDS = 0.05  # how long a stream that is complete may take to end, so
 # the HTTP response itself. Set here, a request skips the SDK's walk through every message and its object for every
 # chunk; the SDK keeps authentication, headers and error classes.
 RAW_RESPONSE = "X-Stainless-Raw-Response"
+_HTTP_LIBRARIES = frozenset({"anyio", "h11", "httpcore", "httpcore2", "httpx", "httpx2", "ssl", "zlib"})
 
 
 def call_llm(
@@ -90,12 +91,10 @@ def _ask(client: OpenAI, plan: Plan) -> wire.Reply:
 
 
 def _attempt_blocking(client: OpenAI, body: dict[str, Any], timeout: Any) -> wire.Reply:
-    try:
+    with _sdk_errors():
         answer: Any = client.post(PATH, body=body, cast_to=object, options=_options("true", timeout))
         response = answer.http_response
         content: bytes = response.content
-    except Exception as error:
-        raise _as_sdk_error(error) from error.__cause__ or error
     return _reply_of(content, response)
 
 
@@ -124,22 +123,25 @@ def _api_error(error: wire.ServerError | wire.BadPayload, response: Any) -> Exce
     return APIError(f"the endpoint sent {error} instead of a chat completion.{hint}", response.request, body=None)
 
 
-def _as_sdk_error(error: Exception) -> Exception:
-    """What the HTTP library lets through as the SDK's nearest class; any other error as it is.
+@contextlib.contextmanager
+def _sdk_errors() -> Iterator[None]:
+    """Raise what the HTTP library lets through as the SDK's nearest class; any other error stays as it is.
 
-    That library is httpx or httpx2, by the SDK's version, so it is known by the name of its module.
+    That library is httpx or httpx2, by the SDK's version, so its errors are known by the name of their module.
     """
     from openai import APIConnectionError, APITimeoutError
 
-    library = type(error).__module__.partition(".")[0]
-    if library not in {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "anyio", "ssl", "zlib"}:
-        return error
-    request: Any = None
-    with contextlib.suppress(RuntimeError):  # it has none
-        request = getattr(error, "request", None)
-    if "Timeout" in type(error).__name__:
-        return APITimeoutError(request=request)
-    return APIConnectionError(message=f"Connection error: {error}", request=request)
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
+            raise
+        request: Any = None
+        with contextlib.suppress(RuntimeError):  # it has none
+            request = getattr(error, "request", None)
+        if "Timeout" in type(error).__name__:
+            raise APITimeoutError(request=request) from error
+        raise APIConnectionError(message=f"Connection error: {error}", request=request) from error
 
 
 def _redact(error: APIError, key: str) -> None:
@@ -186,11 +188,15 @@ def _message(message: Any) -> dict[str, Any]:
     if isinstance(message, Mapping):
         # What `model_dump` leaves as null is not set; only content may be null, beside tool calls.
         given = {key: value for key, value in message.items() if value is not None or key == "content"}
-        return wire.sendable_json(given)
+        return _encodable(given)
     role = getattr(message, "role", None)
     if role is None:
         raise PromptError(f"a message is a mapping with role and content, got {short(message)}.")
-    return wire.sendable_json(_whitelisted(role, message))
+    return _encodable(_whitelisted(role, message))
+
+
+def _encodable(message: dict[str, Any]) -> dict[str, Any]:
+    return {key: wire.sendable_json(value) for key, value in message.items()}
 
 
 def _whitelisted(role: str, message: Any) -> dict[str, Any]:
@@ -299,17 +305,14 @@ def _waiting(refusal: Refusal, wait: float) -> list[str]:
 
 async def _attempt(client: AsyncOpenAI, body: dict[str, Any], outcome: Outcome) -> AsyncGenerator[list[Event]]:
     options = _options("stream", _timeout(client.timeout))
-    try:
+    with _sdk_errors():
         answer: Any = await client.post(PATH, body=body, cast_to=object, options=options)
-    except Exception as error:
-        raise _as_sdk_error(error) from error.__cause__ or error
     response = answer.http_response
     outcome.request_id = response.headers.get("x-request-id")
     try:
-        async for events in _read(response, outcome.reply, client.timeout):
-            yield events
-    except Exception as error:
-        raise _as_sdk_error(error) from error.__cause__ or error
+        with _sdk_errors():
+            async for events in _read(response, outcome.reply, client.timeout):
+                yield events
     finally:
         outcome.reply.close()  # whatever was held back until the end, if the end came early
         await response.aclose()  # also tells the server to stop, when nobody listens any more

@@ -1,16 +1,20 @@
 """`ModelManager`: a configuration turned into ``openai`` clients, each made once and kept.
 
-Clients are pooled by what they connect to, so that a call in a loop pays for no second client, TLS context or connection.
+Clients are pooled by what they connect to, so that a call in a loop pays for no second client, TLS context or
+connection.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
+import threading
+import urllib.parse
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import providers, secrets
@@ -21,11 +25,10 @@ from llm_magics.config import (
     checked,
     is_loopback,
     openai_base_url,
-    short,
     table,
     unknown_model,
 )
-from llm_magics.errors import ConfigError, MissingKey, did_you_mean
+from llm_magics.errors import ConfigError, MissingKey, did_you_mean, short
 from llm_magics.secrets import Secret
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class Connection:
     api_key: Secret
     timeout: float
     max_retries: int
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold a key
 
 
 class ModelManager:
@@ -66,6 +69,7 @@ class ModelManager:
         self.config = config
         self.clients: dict[str, OpenAI] = {}
         self._made_for: dict[str, Connection] = {}
+        self._process = os.getpid()
         self._warned: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
@@ -77,7 +81,8 @@ class ModelManager:
         Raises:
             ValueError: there are no models, or none of that name.
         """
-        return self._models()[self.name_of(model_name)]
+        settings: Mapping[str, Any] = self._models()[self.name_of(model_name)]
+        return settings
 
     def name_of(self, model_name: str | None = None) -> str:
         """The name itself, or the first model's; checked to be there."""
@@ -97,6 +102,9 @@ class ModelManager:
             ValueError: the configuration has no such model, or a setting that cannot be used, or no key.
         """
         name, connection = self._connection(model_name)
+        if self._process != os.getpid():  # a fork: the connections are the parent's
+            self.clients.clear()
+            self._process = os.getpid()
         client = self.clients.get(name)
         if client is None or self._made_for.get(name) != connection or client.is_closed():
             client = self.clients[name] = connect(connection)
@@ -225,31 +233,64 @@ def _headers(name: str, headers: Mapping[str, Any]) -> tuple[tuple[str, str], ..
     return tuple(sorted(headers.items()))
 
 
-@functools.lru_cache(maxsize=64)
+# The cache alone would let two threads that come at once make a client each. Held while the process forks, so that the
+# child does not find it locked by a thread that it does not have.
+_making = threading.RLock()
+
+
 def connect(connection: Connection) -> OpenAI:
     """A client for a connection; the same one each time."""
-    from openai import DefaultHttpxClient, OpenAI
+    with _making:
+        return _client(connection)
 
-    http_client = _http(connection, DefaultHttpxClient)
-    return OpenAI(**_arguments(connection), max_retries=connection.max_retries, http_client=http_client)
+
+def connect_async(connection: Connection) -> AsyncOpenAI:
+    """The same for coroutines, for use on one event loop only; retries have another owner (`adapt.Plan`)."""
+    with _making:
+        return _async_client(connection)
 
 
 @functools.lru_cache(maxsize=64)
-def connect_async(connection: Connection) -> AsyncOpenAI:
-    """The same for coroutines, for use on one event loop only; retries have another owner (`adapt.Plan`)."""
+def _client(connection: Connection) -> OpenAI:
+    from openai import DefaultHttpxClient, OpenAI
+
+    with _usable_address(connection):
+        http_client = _http(connection, DefaultHttpxClient)
+        client = OpenAI(**_arguments(connection), max_retries=connection.max_retries, http_client=http_client)
+    _drop_ambient_headers(client, connection)
+    return client
+
+
+@functools.lru_cache(maxsize=64)
+def _async_client(connection: Connection) -> AsyncOpenAI:
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    return AsyncOpenAI(**_arguments(connection), max_retries=0, http_client=_http(connection, DefaultAsyncHttpxClient))
+    with _usable_address(connection):
+        http_client = _http(connection, DefaultAsyncHttpxClient)
+        client = AsyncOpenAI(**_arguments(connection), max_retries=0, http_client=http_client)
+    _drop_ambient_headers(client, connection)
+    return client
+
+
+@contextlib.contextmanager
+def _usable_address(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "InvalidURL":  # of httpx or httpx2, by the SDK's version
+            raise
+        raise ConfigError(f"base_url: {short(connection.base_url)} is not usable: {error}.") from None
 
 
 def _forget_clients() -> None:
     """A forked process must not share its parent's connections, nor wait on an event loop that runs only there."""
-    connect.cache_clear()
-    connect_async.cache_clear()
+    _client.cache_clear()
+    _async_client.cache_clear()
+    _making.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_clients)
+    os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_forget_clients)
 
 
 def _arguments(connection: Connection) -> dict[str, Any]:
@@ -262,9 +303,21 @@ def _arguments(connection: Connection) -> dict[str, Any]:
     }
 
 
+def _drop_ambient_headers(client: OpenAI | AsyncOpenAI, connection: Connection) -> None:
+    """Let a client that does not go to OpenAI forget the headers the SDK takes from ``OPENAI_*`` variables.
+
+    ``OPENAI_CUSTOM_HEADERS`` may hold another host's key; organization and project are nobody else's business.
+    """
+    host = urllib.parse.urlsplit(connection.base_url).hostname or ""
+    if host.endswith(".openai.com") or connection.base_url == openai_base_url():
+        return
+    client.organization = client.project = None
+    client._custom_headers = dict(connection.headers)
+
+
 def _http(connection: Connection, client_class: Callable[..., Any]) -> Any:
     """The SDK's own HTTP client, except that loopback goes past every proxy, and plain http needs no TLS context."""
     plain = {"verify": False} if connection.base_url.startswith("http://") else {}
     proxies = {"trust_env": False} if is_loopback(connection.base_url) else {}
-    # A redirect would turn the POST into a GET, or carry the prompt to another host: the address is to be mended instead.
+    # A redirect would turn the POST into a GET, or carry the prompt to another host: the address is to be mended.
     return client_class(timeout=connection.timeout, follow_redirects=False, **plain, **proxies)

@@ -3,7 +3,7 @@
 The text is hostile until shown otherwise: front ends run the scripts in a Markdown output and fetch its pictures. Here it
 is parsed, and written anew leaf by leaf: raw HTML becomes text, links keep http, https and mailto and name their host,
 remote pictures become a line of text, and TeX that can do more than set formulas becomes code. Writing anew also means
-that the front end's parser, which is another one than ours, meets only plain forms both read alike.
+that the front end's parser, which is another one than ours, meets only plain forms that all of them read alike.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import functools
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from llm_magics import formulas
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
-    from markdown_it.tree import SyntaxTreeNode
+    from markdown_it.token import Token
 
 LINK_SCHEMES = ("http", "https", "mailto")
 MAX_PICTURE = 2_000_000  # bytes of a picture that stands in the text itself
+MAX_NESTING = 40  # levels of lists and quotes; what lies deeper is dropped
+MAX_EMPHASIS = 8  # levels of emphasis in emphasis
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+", re.I)
-# TeX that links, loads, styles, or defines, in the dialects notebook front ends load (MathJax, KaTeX).
-_TEX_COMMANDS = (
-    r"(?:href|url|require|class|cssId|style|data|html\w*|includegraphics|(?:re)?newcommand|def|gdef|edef|xdef|let|global"
-    r"|providecommand|DeclareMathOperator|(?:re)?newenvironment|unicode|mmlToken|toggle|texttip|tooltip|bbox|begingroup"
-    r"|input|include|write|special|char|csname|catcode|futurelet|verb|label|ref|eqref|tag)(?![A-Za-z])"
-)
-_DANGEROUS_TEX = re.compile(rf"\\{_TEX_COMMANDS}|\\begin\s*\{{\s*(?:html|script)", re.I)
-_TEX_IN_TEXT = re.compile(rf"&#92;(?={_TEX_COMMANDS})", re.I)
-_BREAK = re.compile(r"<br\s*/?>", re.I)
+_BREAK_ESCAPED = re.compile(r"&lt;br\s*/?&gt;", re.I)
+# A fence of these is drawn by front ends, from code that nobody checked.
+_DRAWN = ("mermaid", "math", "geojson", "topojson", "stl")
+_JOINER = "\u2060"  # shows as nothing, and keeps its neighbours from being read together
+_HARD = "\v"  # a hard line break, until it is known where it stands
 
 
 def rebuild(text: str) -> str:
@@ -39,17 +39,18 @@ def rebuild(text: str) -> str:
     >>> rebuild("Hi <img src=x onerror=alert(1)> **there**")
     'Hi &lt;img src=x onerror=alert(1)&gt; **there**'
     """
-    from markdown_it.tree import SyntaxTreeNode
-
-    return _blocks(SyntaxTreeNode(_parser().parse(text)).children)
+    text = _readable(text)
+    place = _Place(signs=len(formulas.SIGNS.findall(text)))
+    return _blocks(_tree(_parser().parse(text)), place)
 
 
 def fenced(code: str, language: str = "") -> str:
     """A code block that its content cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    word = re.match(r"[A-Za-z0-9_+#.-]*", language)
-    return f"{fence}{word[0] if word else ''}\n{code.rstrip(chr(10))}\n{fence}"
+    word = re.match(r"[A-Za-z0-9_+#.-]*", language.lstrip("{. "))
+    shown = word[0] if word and not word[0].lower().startswith(_DRAWN) else ""
+    return f"{fence}{shown}\n{code.rstrip(chr(10))}\n{fence}"
 
 
 def code_span(code: str) -> str:
@@ -62,231 +63,356 @@ def code_span(code: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as Markdown that shows exactly this text."""
+    """Text as Markdown that shows exactly this text, for use inside a line."""
+    text = " ".join(_readable(text).split("\n"))
+    return _escape(text)
+
+
+def prose(text: str) -> str:
+    """Text as Markdown that shows exactly this text, its lines and paragraphs kept."""
+    paragraphs = re.split(r"\n\s*\n", _readable(text).strip("\n"))
+    return "\n\n".join(_lines(_HARD.join(escape(line) for line in part.split("\n"))) for part in paragraphs)
+
+
+def link(shown: str, url: str) -> str:
+    """A link that shows this text and names its host; text alone where the URL may not be linked."""
+    return _link(escape(shown), shown, url)
+
+
+def _readable(text: str) -> str:
+    """One kind of line end, and no controls: parsers disagree about all others."""
+    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
+    return _CONTROLS.sub("", text.replace("\v", " ").replace("\f", " "))
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _escape(text: str, *, later: bool = False, more: bool = True) -> str:
+    """The text escaped.
+
+    A page's typesetter pairs dollars over all text up to the next element, so a dollar that another follows gets an
+    element behind it; ``later`` says that one follows behind this text, ``more`` that this element goes on behind it.
+    """
     out = _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\\" + match[0]), text)
-    return _TEX_IN_TEXT.sub("&#92;\u2060", out)  # breaks a command that a front end would take for TeX
+    head, dollar, tail = out.rpartition("\\$")
+    if dollar:
+        apart = f"\\$*{_JOINER}*"
+        out = head.replace("\\$", apart) + (apart if later and (tail or more) else dollar) + tail
+    return _FORMULA_IN_TEXT.sub(f"&#92;{_JOINER}", out)
 
 
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
-# An underscore inside a word is no emphasis in any dialect, and snake_case is common.
-_SPECIAL = re.compile(r"[&<>\\`*\[\]|$~]|(?<![^\W_])_|_(?![^\W_])")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "`": "&#96;"}
+# An underscore inside a word is no emphasis in any dialect, and snake_case is common. A mark of exclamation would make
+# a picture of the link behind it.
+_SPECIAL = re.compile(r"[&<>\\`*\[\]|$~]|!(?=\[|\Z)|(?<![^\W_])_|_(?![^\W_])")
+_FORMULA_IN_TEXT = re.compile(r"&#92;(?=&#92;|\\\$|\(|\\\[|begin|(?:eq)?ref)")
 
 
 # ---------------------------------------------------------------- blocks
 
 
-def _blocks(nodes: Sequence[SyntaxTreeNode], tight: bool = False) -> str:
-    written = [text for node in nodes if (text := _block(node))]
-    return ("\n" if tight else "\n\n").join(written)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where something is written: ``signs`` counts what a front end may take for a formula's delimiters in the whole text."""
+
+    signs: int
+    quoted: bool = False
 
 
-def _block(node: SyntaxTreeNode) -> str:
-    write = _BLOCKS.get(node.type)
-    if write is not None:
-        return write(node)
-    return escape(node.content) if not node.children and not node.is_root and node.content else _blocks(node.children)
+@dataclass(slots=True)
+class _Node:
+    """A block with the blocks in it."""
+
+    type: str
+    token: Token
+    children: list[_Node] = field(default_factory=list)
 
 
-def _paragraph(node: SyntaxTreeNode) -> str:
-    return "\n".join(_line_start(line) for line in _inline(node).split("\n"))
+def _tree(tokens: Sequence[Token]) -> list[_Node]:
+    levels: list[list[_Node]] = [[]]
+    for token in tokens:
+        if token.nesting < 0:
+            levels.pop()
+            continue
+        node = _Node(token.type.removesuffix("_open"), token)
+        levels[-1].append(node)
+        if token.nesting > 0:
+            levels.append(node.children)
+    return levels[0]
 
 
-def _heading(node: SyntaxTreeNode) -> str:
-    return f"{'#' * int(node.tag[1:])} {_one_line(_inline(node))}".rstrip()
+def _blocks(nodes: Sequence[_Node], place: _Place, *, tight: bool = False) -> str:
+    written, before = "", None
+    for node in nodes:
+        text = _list(node, place, before) if node.type.endswith("_list") else _BLOCKS[node.type](node, place)
+        if not text:
+            continue
+        written += (("\n" if tight and _may_touch(before, node) else "\n\n") if written else "") + text
+        before = node
+    return written
 
 
-def _code(node: SyntaxTreeNode) -> str:
-    return fenced(node.content, node.info.strip() if node.type == "fence" else "")
+def _may_touch(before: _Node | None, node: _Node) -> bool:
+    """Whether one block can follow another without a blank line and still be read as a block of its own."""
+    if before is None or before.type in ("table", "blockquote") or node.type in ("paragraph", "table"):
+        return False
+    if before.type == "paragraph" and node.type.endswith("_list"):
+        return bool(node.children[0].children) and node.token.attrs.get("start", 1) == 1
+    return True
 
 
-def _quote(node: SyntaxTreeNode) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in _blocks(node.children).split("\n"))
+def _paragraph(node: _Node, place: _Place) -> str:
+    return _lines(_inline(node.children[0].token, place))
 
 
-def _list(node: SyntaxTreeNode) -> str:
-    ordered = node.type == "ordered_list"
-    first = int(node.attrs.get("start", 1)) if ordered else 0
-    tight = all(child.hidden for item in node.children for child in item.children if child.type == "paragraph")
-    # A list's bullet tells it from a list right before it.
-    bullet = "*" if node.markup == "*" else "+" if node.markup == "+" else "-"
+def _lines(text: str) -> str:
+    """Lines of a paragraph: none blank, none that starts a block of another kind."""
+    lines = [[line.strip(" ") for line in part.split("\n") if line.strip(" ")] for part in text.split(_HARD)]
+    return "  \n".join("\n".join(_line_start(line) for line in part) for part in lines if part)
+
+
+def _line_start(line: str) -> str:
+    """A line of a paragraph, kept from being read as a heading, a list, a rule or a table's head."""
+    if line.startswith(f"{_JOINER}\\"):
+        return line
+    return _LINE_START.sub(lambda match: f"{match[1] or ''}\\{match[2]}", line)
+
+
+_LINE_START = re.compile(r"^()([#+=-]|:(?=-))|^(\d{1,9})([.)])")
+
+
+def _heading(node: _Node, place: _Place) -> str:
+    text = _one_line(_inline(node.children[0].token, place))
+    text = re.sub(r"(^|(?<= ))(#+)$", r"\\\2", text)  # would be a closing mark
+    return f"{'#' * int(node.token.tag[1:])} {text}".rstrip()
+
+
+def _code(node: _Node, place: _Place) -> str:
+    code = node.token.content
+    if place.quoted and _signs_here_and_elsewhere(code, place):
+        # Inside a quote a front end that looks for formulas first does not see where the code ends; in a code span it does.
+        return _lines(_HARD.join(_span(line, place) if line.strip() else "&#160;" for line in code.split("\n")))
+    return fenced(code, node.token.info.strip())
+
+
+def _signs_here_and_elsewhere(code: str, place: _Place) -> bool:
+    here = len(formulas.SIGNS.findall(code))
+    return 0 < here < place.signs
+
+
+def _quote(node: _Node, place: _Place) -> str:
+    text = _blocks(node.children, replace(place, quoted=True))
+    return "\n".join(f"> {line}" if line else ">" for line in text.split("\n")) if text else ""
+
+
+def _list(node: _Node, place: _Place, before: _Node | None = None) -> str:
+    tight = _is_tight(node, place)
+    marks = _marks(node, before)
     items = []
-    for place, item in enumerate(node.children):
-        mark = f"{first + place}{node.markup if node.markup in ('.', ')') else '.'} " if ordered else f"{bullet} "
-        content = _unescape_task(_blocks(item.children, tight=tight))
-        items.append(mark + content.replace("\n", "\n" + " " * len(mark)))
-    return _no_trailing_blanks(("\n" if tight else "\n\n").join(items))
+    for number, item in enumerate(node.children):
+        mark = marks(number)
+        content = re.sub(r"\A\\\[([ xX])\\\] ", r"[\1] ", _blocks(item.children, place, tight=tight))
+        items.append((mark + content.replace("\n", "\n" + " " * len(mark))).rstrip(" "))
+    return re.sub(r"\n +(?=\n)", "\n", ("\n" if tight else "\n\n").join(items))
 
 
-def _unescape_task(item: str) -> str:
-    return re.sub(r"\A\\\[([ xX])\\\] ", r"[\1] ", item)
+def _is_tight(node: _Node, place: _Place) -> bool:
+    """Whether the items stand close. Code with a formula's signs gets blank lines around it: they end a search for one."""
+    children = [child for item in node.children for child in item.children]
+    if any(child.type == "paragraph" and not child.token.hidden for child in children):
+        return False
+    return not any(_signs_here_and_elsewhere(code.token.content, place) for code in _codes(node))
 
 
-def _table(node: SyntaxTreeNode) -> str:
+def _codes(node: _Node) -> list[_Node]:
+    if node.type in ("fence", "code_block"):
+        return [node]
+    return [code for child in node.children for code in _codes(child)]
+
+
+def _marks(node: _Node, before: _Node | None) -> Callable[[int], str]:
+    """What stands before each item; another sign than the list's right before, which would swallow it."""
+    beside = before.token.markup if before is not None and before.type == node.type else ""
+    if node.type == "bullet_list":
+        sign = node.token.markup if node.token.markup != beside else ("*" if beside == "-" else "-")
+        node.token.markup = sign
+        return lambda number: f"{sign} "
+    sign = node.token.markup if node.token.markup != beside else (")" if beside == "." else ".")
+    node.token.markup = sign
+    first = int(node.token.attrs.get("start", 1))
+    return lambda number: f"{min(first + number, 999_999_999)}{sign} "
+
+
+def _table(node: _Node, place: _Place) -> str:
     rows = [row for part in node.children for row in part.children]
-    cells = [[_cell(cell) for cell in row.children] for row in rows]
-    styles = [str(cell.attrs.get("style", "")) for cell in rows[0].children] if rows else []
+    cells = [[_cell(cell, place) for cell in row.children] for row in rows]
+    styles = [str(cell.token.attrs.get("style", "")) for cell in rows[0].children] if rows else []
     marks = {"text-align:left": ":---", "text-align:right": "---:", "text-align:center": ":---:"}
     lines = [cells[0], [marks.get(style, "---") for style in styles], *cells[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(node: SyntaxTreeNode) -> str:
+def _cell(node: _Node, place: _Place) -> str:
     # Escaped in text already; a bar inside code still needs it here.
-    return re.sub(r"(?<!\\)\|", r"\|", _one_line(_inline(node), "<br>"))
+    text = _one_line(_inline(node.children[0].token, place, cell=True), "<br>") if node.children else ""
+    return re.sub(r"(?<!\\)\|", r"\|", text)
 
 
-def _math_block(node: SyntaxTreeNode) -> str:
-    return _math(node.content.strip("\n"), block=True)
+def _formula(node: _Node, place: _Place) -> str:
+    tex = node.token.content
+    return formulas.written(tex, display=True, block=True) or _code_of(tex, place)
 
 
-_BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {
+def _code_of(tex: str, place: _Place) -> str:
+    tex = tex.strip("\n")
+    return "  \n".join(_span(line, place) for line in tex.split("\n") if line.strip()) if place.quoted else fenced(tex, "latex")
+
+
+_BLOCKS: dict[str, Callable[[_Node, _Place], str]] = {
     "paragraph": _paragraph,
     "heading": _heading,
     "fence": _code,
     "code_block": _code,
     "blockquote": _quote,
-    "bullet_list": _list,
-    "ordered_list": _list,
     "table": _table,
-    "hr": lambda node: "---",
-    "math_block": _math_block,
-    "math_block_label": _math_block,
+    "hr": lambda node, place: "***",  # dashes below a line would make a heading of it
+    "math_block": _formula,
 }
 
 
 # ---------------------------------------------------------------- inside a block
 
 
-def _inline(node: SyntaxTreeNode) -> str:
-    return "".join(_leaf(child) for child in node.children)
+def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
+    """The leaves of a paragraph, a heading or a cell. Flat, as emphasis may be nested deeper than Python's stack."""
+    leaves = token.children or []
+    dollars = [leaf.type.startswith("math") or ("text" in leaf.type and "$" in leaf.content) for leaf in leaves]
+    last_dollar = max((place for place, has in enumerate(dollars) if has), default=-1)
+    out: list[str] = []
+    plain: list[str] = []  # what a reader sees, for links
+    links: list[tuple[int, int, str]] = []
+    depth = 0
+    for number, leaf in enumerate(leaves):
+        match leaf.type:
+            case "text" | "text_special":
+                more = number + 1 < len(leaves) and leaves[number + 1].type in ("softbreak", "hardbreak")
+                _put(out, _text(leaf.content, later=number < last_dollar, more=more, linked=bool(links)))
+            case "code_inline":
+                _put(out, _code_in_line(leaf.content, place, linked=bool(links), cell=cell))
+            case "math_inline" | "math_display":
+                shown = formulas.written(leaf.content, display=leaf.type == "math_display")
+                _put(out, shown or _code_in_line(leaf.content, place, linked=bool(links), cell=cell))
+            case "softbreak":
+                out.append("\n")
+            case "hardbreak":
+                out.append(_HARD)
+            case "image":
+                _put(out, _picture(leaf))
+            case "link_open":
+                links.append((len(out), len(plain), str(leaf.attrs.get("href", ""))))
+            case "link_close":
+                start, plain_start, url = links.pop()
+                shown, out = "".join(out[start:]), out[:start]
+                _put(out, _link(_one_line(shown), "".join(plain[plain_start:]), url))
+            case _:  # emphasis, strong, struck
+                depth += max(leaf.nesting, 0)
+                if depth <= MAX_EMPHASIS:
+                    out.append(leaf.markup)
+                depth += min(leaf.nesting, 0)
+        plain.append(leaf.content)
+    return "".join(out)
 
 
-def _leaf(node: SyntaxTreeNode) -> str:
-    write = _LEAVES.get(node.type)
-    if write is not None:
-        return write(node)
-    return _inline(node) if node.children else escape(node.content)
+def _put(out: list[str], piece: str) -> None:
+    """Append a leaf, kept apart from the one before where both together would be read as something else."""
+    last = next((one[-1] for one in reversed(out) if one), "")
+    first = piece[:1]
+    if (last == first and first in ("`", "$")) or (last == "$" and first.isalnum()) or (last.isalnum() and first == "$"):
+        out.append(_JOINER)
+    out.append(piece)
 
 
-def _text(node: SyntaxTreeNode) -> str:
-    return "  \n".join(escape(part) for part in _BREAK.split(node.content))
+def _text(text: str, *, later: bool, more: bool, linked: bool) -> str:
+    """Text with its breaks, and with its bare URLs as links: front ends would take our escapes for a part of them."""
+    out, position = "", 0
+    text = re.sub(r"\s", " ", text)
+    for match in () if linked else _BARE_URL.finditer(text):
+        url = _without_end(match[0])
+        out += _escape(text[position : match.start()], later="$" in text[match.start() :] or later)
+        out += _link(_escape(url), url, url)
+        position = match.start() + len(url)
+    return _BREAK_ESCAPED.sub(_HARD, out + _escape(text[position:], later=later, more=more))
 
 
-def _around(mark: str) -> Callable[[SyntaxTreeNode], str]:
-    return lambda node: f"{mark}{_inline(node)}{mark}"
+_BARE_URL = re.compile(r"(?<![\w@/.])https?://[^\s<>\"'`\\|{}，。；：！？）】」』、…]+", re.I)
 
 
-def _link(node: SyntaxTreeNode) -> str:
-    shown, url = _one_line(_inline(node)), str(node.attrs.get("href", ""))
-    parts = _split(url)
-    if parts is None or parts.scheme.lower() not in LINK_SCHEMES:
-        return f"{shown} ({code_span(url)})" if url and url not in shown else shown
-    host = parts.hostname or parts.path
-    named = "" if host in shown.replace("\\", "") else f" ({escape(host)})"
-    return f"[{shown}]({_destination(url)}){named}"
+def _without_end(url: str) -> str:
+    """A bare URL without the punctuation that belongs to the sentence around it."""
+    while url[-1] in ".,:;!?*_~)]" and not (url[-1] == ")" and url.count("(") >= url.count(")")):
+        url = url[:-1]
+    return url
 
 
-def _picture(node: SyntaxTreeNode) -> str:
-    url, alt = str(node.attrs.get("src", "")), _one_line(escape(node.content))
-    if len(url) <= MAX_PICTURE and _PICTURE.fullmatch(url):
-        return f"![{alt}]({url})"
-    parts = _split(url)
-    host = (parts and parts.hostname) or url[:60]
-    return f"(picture not loaded{': ' + alt if alt else ''}, from {code_span(host)})"
+def _code_in_line(code: str, place: _Place, *, linked: bool, cell: bool) -> str:
+    # Parsers differ in what may end a link's text, or a cell, from within code.
+    if (linked and re.search(r"[\[\]`\\<]", code)) or (cell and re.search(r"\\\||\\\Z", code)):
+        return _escape(" ".join(code.split("\n")), later=True)
+    return _span(code, place)
 
 
-def _split(url: str) -> urllib.parse.SplitResult | None:
+def _span(code: str, place: _Place) -> str:
+    """A code span. Front ends look for displayed formulas in code spans too, where two signs could make one."""
+    if place.signs > 1:
+        code = _SIGNS_IN_CODE.sub(lambda match: match[0][0] + _JOINER + match[0][1:], code)
+    return code_span(code)
+
+
+_SIGNS_IN_CODE = re.compile(r"\$(?=\$)|\\(?:begin|end)\{|\\(?=\\[()\[\]])|@@(?=\d+@@)")
+
+
+def _link(shown: str, plain: str, url: str) -> str:
+    host = _host(url)
+    if host is None:
+        return f"{shown} ({code_span(url)})" if url and url not in plain else shown
+    named = "" if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) else f" ({escape(host)})"
+    return f"[{shown.strip(' ') or escape(host)}]({_destination(url)}){named}"
+
+
+def _host(url: str) -> str | None:
+    """The host that a link leads to (the address, for mail); None where it may not be a link."""
     try:
-        return urllib.parse.urlsplit(url)
+        parts = urllib.parse.urlsplit(url)
+        host = parts.path if parts.scheme.lower() == "mailto" else parts.hostname
     except ValueError:
         return None
+    return host if parts.scheme.lower() in LINK_SCHEMES and host and not set(host) & set("[]%\\") else None
 
 
 def _destination(url: str) -> str:
-    """A URL that no parser can take for anything else: what could end it, or open a tag, percent-encoded."""
-    return urllib.parse.quote(url, safe="/:?#@!$&'*+,;=%~-._")
+    """A URL that no parser can take for anything else: what could end it, or begin something, percent-encoded."""
+    return urllib.parse.quote(url, safe="/:?#@!&+,=%~-._")
 
 
-def _math(tex: str, *, block: bool) -> str:
-    if _DANGEROUS_TEX.search(tex) or "$" in tex:
-        return fenced(tex, "latex") if block else code_span(tex)
-    # MathJax reads the page's own text, so a bare < would be a tag there first.
-    tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-    return f"$$\n{tex}\n$$" if block else f"${' '.join(tex.split())}$"
-
-
-def _inline_math(node: SyntaxTreeNode) -> str:
-    if node.type == "math_inline":
-        return _math(node.content, block=False)
-    tex = " ".join(node.content.split())
-    shown = _math(tex, block=False)
-    return shown if shown.startswith("`") else f"${shown}$"
-
-
-_LEAVES: dict[str, Callable[[SyntaxTreeNode], str]] = {
-    "text": _text,
-    "text_special": lambda node: escape(node.content),
-    "inline": _inline,
-    "code_inline": lambda node: code_span(node.content),
-    "em": _around("*"),
-    "strong": _around("**"),
-    "s": _around("~~"),
-    "softbreak": lambda node: "\n",
-    "hardbreak": lambda node: "  \n",
-    "link": _link,
-    "image": _picture,
-    "math_inline": _inline_math,
-    "math_inline_double": _inline_math,
-}
+def _picture(leaf: Token) -> str:
+    url, alt = str(leaf.attrs.get("src", "")), _one_line(escape(leaf.content))
+    if len(url) <= MAX_PICTURE and _PICTURE.fullmatch(url):
+        return f"![{alt}]({url})"
+    host = _host(url) or url[:60]
+    return f"(picture not loaded{': ' + alt if alt else ''}, from {code_span(host)})"
 
 
 def _one_line(text: str, hard: str = " ") -> str:
-    return " ".join(text.replace("  \n", hard).split("\n"))
-
-
-_LINE_START = re.compile(r"^(\s*)(?:([#+=-])|(\d{1,9})([.)]))")
-
-
-def _line_start(line: str) -> str:
-    """A line of a paragraph, kept from being read as a heading, a list or a rule."""
-
-    def mend(match: re.Match[str]) -> str:
-        return f"{match[1]}\\{match[2]}" if match[2] else f"{match[1]}{match[3]}\\{match[4]}"
-
-    return _LINE_START.sub(mend, line)
-
-
-def _no_trailing_blanks(text: str) -> str:
-    return re.sub(r"\n[ ]+(?=\n)", "\n", text)
-
-
-# ---------------------------------------------------------------- the parser
+    return " ".join(text.replace(_HARD, hard).split("\n")).strip(" ")
 
 
 @functools.cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
-    from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 40}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline"])
-    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
-    parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
+    formulas.add_rules(parser)
     parser.validateLink = lambda url: True  # type: ignore[method-assign] # what may be linked is decided when writing
     return parser
-
-
-def _bracket_math(state: StateInline, silent: bool) -> bool:
-    r"""``\(…\)`` and ``\[…\]``, as models write formulas."""
-    opening = state.src[state.pos : state.pos + 2]
-    if opening not in (r"\(", r"\["):
-        return False
-    closing = r"\)" if opening == r"\(" else r"\]"
-    end = state.src.find(closing, state.pos + 2, state.posMax)
-    if end < 0 or not state.src[state.pos + 2 : end].strip():
-        return False
-    if not silent:
-        token = state.push("math_inline" if opening == r"\(" else "math_inline_double", "math", 0)
-        token.content = state.src[state.pos + 2 : end].strip()
-    state.pos = end + 2
-    return True
