@@ -138,7 +138,7 @@ _REFUSED = re.compile(
         [
             r"(?:does not|doesn't|do not|don't|cannot|can't|not able to) (?:currently )?"
             rf"(?:support|use|handle|accept|take) (?:the )?{_TOOLS}",
-            rf"{_TOOLS}[`'\"]? (?:is|are) (?:currently )?{_NOT}(?! by)",
+            rf"{_TOOLS}[`'\"]? (?:is|are) (?:currently )?{_NOT}",
             rf"{_TOOLS} {_NOT}",
             rf"(?:model|endpoint|server)\b[^.¦]{{0,60}} {_NOT} for {_TOOLS}",
             rf"{_TOOLS} (?:is|are) only supported",
@@ -238,10 +238,10 @@ def haystack(*sources: Any) -> str:
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > 12:
+    if depth > 20:
         return
     if isinstance(value, str):
-        inner = _json_in(value) if depth < 6 else None
+        inner = _json_in(value) if depth < 12 else None
         if inner is None:
             yield value
         else:

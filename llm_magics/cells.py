@@ -61,6 +61,7 @@ def run(shell: Any, read: tuple[Ask, bool], *, alone: bool) -> Any:
     """
     ask, dry = read
     here = session.current()
+    before = here.last
     alone = alone or _is_whole_cell(shell)
     try:
         if dry:
@@ -69,9 +70,11 @@ def run(shell: Any, read: tuple[Ask, bool], *, alone: bool) -> Any:
     except UserMistake as error:
         raise usage_error(error) from None
     except CallFailed as failure:
-        _bind(shell, here.last, ask)
+        _bind(shell, here.last if here.last is not before else None, ask)
         raise failure from failure.__cause__
     except KeyboardInterrupt:
+        if here.last is before:
+            raise Interrupted("stopped before anything was sent") from None
         _bind(shell, here.last, ask)
         raise Interrupted("stopped; what had arrived is in _llm") from None
     return deliver(shell, answer, ask, alone)

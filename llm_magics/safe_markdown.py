@@ -64,8 +64,7 @@ def code_span(code: str) -> str:
 
 def escape(text: str) -> str:
     """Text as Markdown that shows exactly this text, for use inside a line."""
-    text = " ".join(_readable(text).split("\n"))
-    return _escape(text)
+    return _unlinked(_escape(" ".join(_readable(text).split("\n"))))
 
 
 def prose(text: str) -> str:
@@ -76,7 +75,7 @@ def prose(text: str) -> str:
 
 def link(shown: str, url: str) -> str:
     """A link that shows this text and names its host; text alone where the URL may not be linked."""
-    return _link(escape(shown), shown, url)
+    return _link(_escape(" ".join(_readable(shown).split("\n"))), shown, url)
 
 
 def _readable(text: str) -> str:
@@ -89,24 +88,31 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _escape(text: str, *, later: bool = False, more: bool = True) -> str:
-    """The text escaped.
+    """The text with character references for all that means something: every parser leaves those alone.
 
     A page's typesetter pairs dollars over all text up to the next element, so a dollar that another follows gets an
     element behind it; ``later`` says that one follows behind this text, ``more`` that this element goes on behind it.
     """
-    out = _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\\" + match[0]), text)
-    head, dollar, tail = out.rpartition("\\$")
+    out = _SPECIAL.sub(lambda match: _NAMED.get(match[0]) or f"&#{ord(match[0])};", text)
+    head, dollar, tail = out.rpartition(_DOLLAR)
     if dollar:
-        apart = f"\\$*{_JOINER}*"
-        out = head.replace("\\$", apart) + (apart if later and (tail or more) else dollar) + tail
+        apart = f"{_DOLLAR}*{_JOINER}*"
+        out = head.replace(_DOLLAR, apart) + (apart if later and (tail or more) else dollar) + tail
     return _FORMULA_IN_TEXT.sub(f"&#92;{_JOINER}", out)
 
 
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "`": "&#96;"}
+def _unlinked(escaped: str) -> str:
+    """Escaped text in which no front end finds a URL to link: it would take what stands behind, ticks too, for a part."""
+    return _URL_START.sub(rf"\1{_JOINER}", escaped)
+
+
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_DOLLAR = "&#36;"
 # An underscore inside a word is no emphasis in any dialect, and snake_case is common. A mark of exclamation would make
 # a picture of the link behind it.
 _SPECIAL = re.compile(r"[&<>\\`*\[\]|$~]|!(?=\[|\Z)|(?<![^\W_])_|_(?![^\W_])")
-_FORMULA_IN_TEXT = re.compile(r"&#92;(?=&#92;|\\\$|\(|\\\[|begin|(?:eq)?ref)")
+_FORMULA_IN_TEXT = re.compile(r"&#92;(?=&#92;|&#36;|\(|&#91;|begin|(?:eq)?ref)")
+_URL_START = re.compile(r"(:(?=//)|www(?=\.))", re.I)
 
 
 # ---------------------------------------------------------------- blocks
@@ -174,12 +180,10 @@ def _lines(text: str) -> str:
 
 def _line_start(line: str) -> str:
     """A line of a paragraph, kept from being read as a heading, a list, a rule or a table's head."""
-    if line.startswith(f"{_JOINER}\\"):
-        return line
-    return _LINE_START.sub(lambda match: f"{match[1] or ''}\\{match[2]}", line)
+    return _LINE_START.sub(r"\1\\\2", line)
 
 
-_LINE_START = re.compile(r"^()([#+=-]|:(?=-))|^(\d{1,9})([.)])")
+_LINE_START = re.compile(r"^(|\d{1,9}(?=[.)]))([#+=:.)-])")
 
 
 def _heading(node: _Node, place: _Place) -> str:
@@ -212,7 +216,7 @@ def _list(node: _Node, place: _Place, before: _Node | None = None) -> str:
     items = []
     for number, item in enumerate(node.children):
         mark = marks(number)
-        content = re.sub(r"\A\\\[([ xX])\\\] ", r"[\1] ", _blocks(item.children, place, tight=tight))
+        content = re.sub(r"\A&#91;([ xX])&#93; ", r"[\1] ", _blocks(item.children, place, tight=tight))
         items.append((mark + content.replace("\n", "\n" + " " * len(mark))).rstrip(" "))
     return re.sub(r"\n +(?=\n)", "\n", ("\n" if tight else "\n\n").join(items))
 
@@ -292,7 +296,7 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
     out: list[str] = []
     plain: list[str] = []  # what a reader sees, for links
     links: list[tuple[int, int, str]] = []
-    depth = 0
+    depth, inner_link = 0, -1
     for number, leaf in enumerate(leaves):
         match leaf.type:
             case "text" | "text_special":
@@ -313,7 +317,10 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
                 links.append((len(out), len(plain), str(leaf.attrs.get("href", ""))))
             case "link_close":
                 start, plain_start, url = links.pop()
+                if start <= inner_link:
+                    continue  # a link in a link: the inner one is it
                 shown, out = "".join(out[start:]), out[:start]
+                inner_link = len(out)
                 _put(out, _link(_one_line(shown), "".join(plain[plain_start:]), url))
             case _:  # emphasis, strong, struck
                 depth += max(leaf.nesting, 0)
@@ -339,13 +346,14 @@ def _text(text: str, *, later: bool, more: bool, linked: bool) -> str:
     text = re.sub(r"\s", " ", text)
     for match in () if linked else _BARE_URL.finditer(text):
         url = _without_end(match[0])
-        out += _escape(text[position : match.start()], later="$" in text[match.start() :] or later)
-        out += _link(_escape(url), url, url)
+        out += _unlinked(_escape(text[position : match.start()], later="$" in text[match.start() :] or later))
+        out += _link(_escape(url), url, url if ":" in url else f"http://{url}")
         position = match.start() + len(url)
-    return _BREAK_ESCAPED.sub(_HARD, out + _escape(text[position:], later=later, more=more))
+    rest = _escape(text[position:], later=later, more=more)
+    return _BREAK_ESCAPED.sub(_HARD, out + (rest if linked else _unlinked(rest)))
 
 
-_BARE_URL = re.compile(r"(?<![\w@/.])https?://[^\s<>\"'`\\|{}，。；：！？）】」』、…]+", re.I)
+_BARE_URL = re.compile(r"(?<![\w@/.])(?:https?://|www\.)(?=\w)[^\s<>\"'`\\|{}，。；：！？）】」』、…]+", re.I)
 
 
 def _without_end(url: str) -> str:
@@ -375,7 +383,7 @@ _SIGNS_IN_CODE = re.compile(r"\$(?=\$)|\\(?:begin|end)\{|\\(?=\\[()\[\]])|@@(?=\
 def _link(shown: str, plain: str, url: str) -> str:
     host = _host(url)
     if host is None:
-        return f"{shown} ({code_span(url)})" if url and url not in plain else shown
+        return _unlinked(shown) + (f" ({code_span(url)})" if url and url not in plain else "")
     named = "" if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) else f" ({escape(host)})"
     return f"[{shown.strip(' ') or escape(host)}]({_destination(url)}){named}"
 

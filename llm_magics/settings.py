@@ -81,8 +81,7 @@ def _do(shell: Any, here: session.Session, options: Any) -> list[str]:
     if options.ask_key:
         done.append(_ask_key(here, options.ask_key))
     if options.models:
-        show_models(shell, here, options.models)
-        done.append("")
+        done.append(show_models(shell, here, options.models))
     if options.save:
         done.append(f"Saved to {save(here)}, without keys.")
     return done
@@ -172,8 +171,11 @@ def show_settings(shell: Any, here: session.Session) -> None:
     _show(shell, [(("setting", "value", "from"), rows), (("model at hand", "asks for", "at", "key"), at_hand)])
 
 
-def show_models(shell: Any, here: session.Session, pattern: str) -> None:
-    """Models by pattern: those at hand, and those their endpoints list; local servers are looked for."""
+def show_models(shell: Any, here: session.Session, pattern: str) -> str:
+    """Models by pattern: those at hand, and those their endpoints list; local servers are looked for.
+
+    Returns a line on what to do with them.
+    """
     running = here.find_local_servers()
     rows: list[tuple[str, ...]] = []
     for name in here.at_hand():
@@ -188,9 +190,10 @@ def show_models(shell: Any, here: session.Session, pattern: str) -> None:
     tables: list[Table] = [(("model", "asks for", "at", "key"), list(dict.fromkeys(found)))]
     if pattern == "*":
         tables.append((("local server not running", "how to start it"), absent))
-    elif not found:
-        raise ConfigError(f"no model matches {short(pattern)}: see all with %llm_config --models")
+    if not found:
+        return f"No model matches {short(pattern)}: see all with %llm_config --models"
     _show(shell, tables)
+    return f"Choose one with %llm_config NAME, for example %llm_config {found[-1][0]}"
 
 
 def _listing(here: session.Session, name: str) -> list[str] | None:

@@ -146,6 +146,8 @@ class EventStream:
         if not self._begun:
             data = self._without_mark(data)
         data = self._one_line_end(data)
+        if not self._pieces and data.startswith(b"data: ") and data.find(b"\n") == len(data) - 2 == data.find(b"\n\n"):
+            return [data[6:-2]] if len(data) > 8 else []  # one event in one piece: most servers' every write
         if not data:
             return []
         ends_here = b"\n\n" in data or (data[:1] == b"\n" and self._pieces and self._pieces[-1][-1:] == b"\n")
@@ -202,7 +204,7 @@ def parse(payload: bytes) -> Any:
     import jiter
 
     try:
-        return jiter.from_json(payload, cache_mode="keys")
+        return jiter.from_json(payload)
     except ValueError:
         pass
     try:

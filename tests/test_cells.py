@@ -191,7 +191,11 @@ MISTAKES = {
     "a generator": ("%%llm\n{{ (n for n in []) }}", "generator", "list"),
     "a target that is a keyword": ("%%llm --to class\nHi", "'class' is a keyword", ""),
     "a target that is no name": ("%%llm --to 1x\nHi", "not a variable name", ""),
-    "a key on the line": ("%%llm --api-key sk-canary-123456\nHi", "--api-key does not belong on this line", "--ask-key"),
+    "a key on the line": (
+        "%%llm --api-key sk-canary-123456\nHi",
+        "--api-key does not belong on this line",
+        "--ask-key",
+    ),
     "a key as a parameter": ("%%llm --param api_key=sk-canary-123456\nHi", "does not belong on this line", "--ask-key"),
 }
 

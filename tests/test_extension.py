@@ -14,7 +14,17 @@ from shells import Shell
 
 from llm_magics import load_ipython_extension, unload_ipython_extension
 
-HEAVY = ("openai", "httpx", "httpx2", "pydantic", "pandas", "ipywidgets", "markdown_it", "yaml", "asyncio.runners_of_ours")
+HEAVY = (
+    "openai",
+    "httpx",
+    "httpx2",
+    "pydantic",
+    "pandas",
+    "ipywidgets",
+    "markdown_it",
+    "yaml",
+    "asyncio.runners_of_ours",
+)
 
 
 def in_a_fresh_shell(code: str) -> dict[str, object]:
@@ -100,7 +110,9 @@ def test_unloading_gives_back_another_extensions_magic_and_formatter(shell: Shel
     ip.register_magic_function(theirs, "line_cell", "llm")
     mime.for_type(ChatCompletionMessage, their_formatter)
     load_ipython_extension(ip)
-    assert ip.display_formatter.format(ChatCompletionMessage(role="assistant", content="ours"))[0]["text/plain"] == "ours"
+    assert (
+        ip.display_formatter.format(ChatCompletionMessage(role="assistant", content="ours"))[0]["text/plain"] == "ours"
+    )
     unload_ipython_extension(ip)
     assert ip.run_cell_magic("llm", "", "x") == "theirs"
     assert mime.lookup_by_type(ChatCompletionMessage) is their_formatter

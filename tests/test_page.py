@@ -54,7 +54,7 @@ def test_the_saved_cell_holds_exactly_one_rendering_of_the_answer(front: Kernel,
 def test_the_text_grows_while_it_arrives(front: Kernel, far: FarEnd) -> None:
     far.answers(PROSE * 6, chunk=8, gap=0.02)
     ran = front.run("%%llm\nHi")
-    painted = [m for m in ran.of("display_data", "update_display_data")]
+    painted = ran.of("display_data", "update_display_data")
     assert len(painted) >= 8
     assert painted[0].at < ran.seconds / 3
 

@@ -68,7 +68,9 @@ def test_the_first_notebook_runs_on_a_machine_without_a_screen(tmp_path: Path) -
     name = Path(words[2]).name
     subprocess.run([jupyter, "execute", name, f"--output={output}"], cwd=tmp_path, check=True, timeout=180)
     cells = [cell for cell in json.loads(output.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
-    asked = [cell for cell in cells if "".join(cell["source"]).startswith("%%llm") and "--dry-run" not in cell["source"][0]]
+    asked = [
+        cell for cell in cells if "".join(cell["source"]).startswith("%%llm") and "--dry-run" not in cell["source"][0]
+    ]
     assert len(asked) >= 3
     for cell in asked:
         (answer,) = cell["outputs"]

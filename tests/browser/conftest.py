@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from far_end import FarEnd
 from loopback_jupyter import Server, browse, missing_part, outside_requests, serve
 from notebook_page import NotebookPage
 
 if TYPE_CHECKING:
+    from loopback_jupyter import App
     from nbformat import NotebookNode
     from playwright.sync_api import BrowserContext
-
-    from loopback_jupyter import App
 
 SIZE = {"width": 1200, "height": 1000}
 

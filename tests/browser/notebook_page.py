@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-
 from loopback_jupyter import PATIENCE, App, Server
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-
 from notebook_page import Glance, NotebookPage, code
 
 if TYPE_CHECKING:

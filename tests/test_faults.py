@@ -1,0 +1,202 @@
+"""Failures as the person waiting sees them: three lines, the text kept, no key, no third party's traceback."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from far_end import FarEnd
+from shells import Shell
+
+from llm_magics import errors
+
+CANARY = "sk-canary-0123456789abcdef"
+
+
+def failed(shell: Shell, cell: str = "%%llm\nHi") -> errors.CallFailed:
+    """The failure a cell ends in, looked at as every failure should be."""
+    done = shell.run(cell)
+    failure = done.error
+    assert isinstance(failure, errors.CallFailed), done
+    shown = "\n".join(failure._render_traceback_())
+    assert "Traceback" not in shown + done.text + done.errors
+    assert CANARY not in shown + done.text + done.errors + repr(failure) + str(failure)
+    assert len(failure.lines()) == 3
+    assert all("\n" not in line and len(line) < 500 for line in failure.lines())
+    return failure
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+STATUSES = {
+    "a refused key": (401, error("Incorrect API key provided"), errors.KeyRefused, "does not accept the key"),
+    "a forbidden region": (403, error("Country not supported"), errors.KeyRefused, "does not allow"),
+    "an unknown model": (404, error("The model `x` does not exist"), errors.ModelNotFound, "does not exist"),
+    "an unknown path": (404, "<html><title>404</title></html>", errors.ModelNotFound, "no such path"),
+    "a bad request": (400, error("n must be 1"), errors.RequestRefused, "n must be 1"),
+    "FastAPI's form": (422, {"detail": [{"msg": "field required"}]}, errors.RequestRefused, "field required"),
+    "text for an error": (400, {"error": "plain words"}, errors.RequestRefused, "plain words"),
+    "a long prompt": (400, error("maximum context length is 8192"), errors.RequestRefused, "too long"),
+    "no credit": (429, error("x", code="insufficient_quota"), errors.RateLimited, "Out of credit"),
+    "a broken server": (500, error("CUDA out of memory"), errors.ServerFailed, "CUDA out of memory"),
+    "a broken gateway": (502, "<html><h1>Bad gateway</h1></html>", errors.ServerFailed, "Bad gateway"),
+    "a wrapped error": (
+        400,
+        error("Provider returned error", metadata={"raw": '{"e": "inner"}'}),
+        errors.RequestRefused,
+        "inner",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "says"), STATUSES.values(), ids=STATUSES.keys())
+def test_a_refusal_is_told_in_three_lines(
+    far_shell: Shell, far: FarEnd, status: int, body: Any, kind: type[errors.CallFailed], says: str
+) -> None:
+    far_shell.run("%llm_config max_retries=0")
+    far.fails(status, body)
+    failure = failed(far_shell)
+    assert type(failure) is kind
+    assert says in failure.what
+    assert f"far @ 127.0.0.1:{far.port}, attempt 1" in failure.where
+    assert failure.status == status
+
+
+def test_a_rate_limit_is_waited_for_and_said(far_shell: Shell, far: FarEnd) -> None:
+    far.fails(429, error("slow down"), headers={"retry-after": "1"}, times=1)
+    far.answers("Now.")
+    done = far_shell.run("%%llm\nHi")
+    assert done.text == "(rate limited: next try in 1 s)\nNow.\n"
+    assert len(far.chats) == 2
+
+
+def test_a_failure_that_lasts_ends_after_the_retries(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%llm_config max_retries=2")
+    far.fails(503, error("busy"), headers={"retry-after": "0"})
+    failure = failed(far_shell)
+    assert isinstance(failure, errors.ServerFailed)
+    assert "attempt 3" in failure.where
+    assert len(far.chats) == 3
+
+
+def test_nobody_listens(shell: Shell) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    shell.run(f"%llm_config --add gone base_url=http://127.0.0.1:{port}/v1 max_retries=0")
+    failure = failed(shell)
+    assert isinstance(failure, errors.ConnectionFailed)
+    assert failure.what == f"Nothing listens at 127.0.0.1:{port}."
+    assert "Start the server" in failure.next_move
+
+
+def test_a_host_that_does_not_exist(shell: Shell) -> None:
+    shell.run("%llm_config --add gone base_url=http://nowhere.invalid/v1 max_retries=0")
+    assert "nowhere.invalid was not found" in failed(shell).what
+
+
+def test_a_server_that_never_answers_times_out(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%llm_config timeout=0.4")
+    far.hangs()
+    failure = failed(far_shell)
+    assert isinstance(failure, errors.TimedOut)
+    assert "0.4 s" in failure.what
+    assert len(far.chats) == 1, "it may still be answering, and charging"
+
+
+def test_a_server_that_falls_silent_leaves_what_it_said(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%llm_config timeout=0.4")
+    far.sends([{"choices": [{"index": 0, "delta": {"content": "Half"}}]}], done=False, end="hang")
+    failure = failed(far_shell)
+    assert isinstance(failure, errors.CutOff)
+    assert "fell silent" in failure.what
+    assert failure.partial == far_shell["_llm"].text == "Half"
+
+
+@pytest.mark.parametrize("end", ["close", "chunked", "cut", "reset"])
+def test_an_answer_without_its_end_is_never_taken_for_whole(far_shell: Shell, far: FarEnd, end: Any) -> None:
+    far.sends([{"choices": [{"index": 0, "delta": {"content": "Half an ans"}}]}], done=False, end=end)
+    failure = failed(far_shell, "%%llm --to half\nHi")
+    assert isinstance(failure, errors.CutOff)
+    assert far_shell["half"] == "Half an ans"
+    assert far_shell["_llm"].status == "cut off"
+
+
+def test_an_error_report_in_the_middle_keeps_what_came_before(far_shell: Shell, far: FarEnd) -> None:
+    far.sends([{"choices": [{"index": 0, "delta": {"content": "Half"}}]}, error("upstream died", code=502)])
+    failure = failed(far_shell)
+    assert "upstream died" in failure.what
+    assert far_shell["_llm"].text == "Half"
+
+
+NO_ANSWERS = {
+    "a login page": (b"<html><head><title>Sign in</title></head></html>", "text/html", "a web page titled 'Sign in'"),
+    "nothing": (b"", "text/event-stream", "an empty answer"),
+    "JSON that is an error": (b'{"error": {"message": "no quota"}}', "application/json", "no quota"),
+    "broken JSON": (b'{"choices": [', "application/json", "broken JSON"),
+    "no choices": (b'{"choices": []}', "application/json", "without choices"),
+    "text": (b"Hello!", "text/plain", "plain text: Hello!"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind", "says"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_what_is_no_answer_is_told_as_what_it_is(
+    far_shell: Shell, far: FarEnd, body: bytes, kind: str, says: str
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    far.replies(head.encode() + body)
+    assert says in failed(far_shell).what
+
+
+def test_a_whole_answer_to_a_stream_request_is_shown(far_shell: Shell, far: FarEnd) -> None:
+    body = b'{"choices": [{"message": {"content": "All at once."}, "finish_reason": "stop"}]}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    far.replies(head.encode() + body)
+    assert far_shell.run("%%llm\nHi").text == "All at once.\n"
+
+
+def test_a_redirect_is_not_followed_with_the_prompt(far_shell: Shell, far: FarEnd) -> None:
+    with FarEnd() as other:
+        far.fails(302, "", headers={"location": f"{other.base_url}/chat/completions"})
+        failure = failed(far_shell)
+        assert "elsewhere" in failure.what
+        assert other.requests == []
+
+
+def test_an_error_that_repeats_the_key_is_shown_without_it(
+    shell: Shell, far: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAR_KEY", CANARY)
+    shell.run(f"%llm_config --add far base_url={far.base_url} api_key_env=FAR_KEY")
+    far.fails(401, error(f"Incorrect API key provided: {CANARY}."))
+    assert "***" in failed(shell).what
+
+
+@pytest.mark.parametrize("mode", ["Plain", "Context", "Verbose", "Minimal"])
+def test_no_traceback_mode_shows_frames_or_the_key(
+    shell: Shell, far: FarEnd, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv("FAR_KEY", CANARY)
+    shell.run(f"%xmode {mode}")
+    shell.run(f"%llm_config --add far base_url={far.base_url} api_key_env=FAR_KEY")
+    far.fails(401, error("no"))
+    done = shell.run("%%llm\nHi")
+    shown = done.text + done.errors + shell.run("%tb").text
+    assert CANARY not in shown
+    assert "calls.py" not in shown
+    assert "KeyRefused" in shown
+    shell.run("%xmode Context")
+
+
+def test_a_model_that_takes_no_tools_is_noted_on_the_answer(shell: Shell, far: FarEnd) -> None:
+    far.refuses_tools(400, error("far-model does not support tools"))
+    tools = '[{"type": "function", "function": {"name": "f", "parameters": {}}}]'
+    (shell.ip.user_ns["tools"],) = (tools,)
+    shell.run(f"%llm_config --add far base_url={far.base_url} tools={tools!r}")
+    done = shell.run("%%llm\nHi")
+    assert "takes no tools here" in done.text
+    assert shell["_llm"].notes
+    assert "tools" not in far.chats[-1].body
