@@ -195,8 +195,7 @@ def _target(name: str | None) -> str | None:
 def _stray(rest: str) -> str:
     word = rest.split()[0]
     try:
-        here = session.current()
-        known = [*here.config.model_names(), *here.at_hand()]
+        known = session.current().configuration.config.model_names()
     except ConfigError:
         known = []
     if word.split("/")[0] in known:

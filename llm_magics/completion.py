@@ -47,6 +47,6 @@ def models() -> list[str]:
     from llm_magics import session
 
     try:
-        return session.current().at_hand()
+        return session.current().configuration.at_hand()
     except ConfigError:
         return []

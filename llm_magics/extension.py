@@ -82,7 +82,7 @@ class Extension:
         """``%config`` typed after ``%llm_config`` is the newer word: the older one gives way."""
         from llm_magics import session
 
-        session.current().forget_setting(change["name"])
+        session.current().configuration.forget_setting(change["name"])
 
     def _matcher(self) -> Any:
         from IPython.core.completer import SimpleCompletion, context_matcher

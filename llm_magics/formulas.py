@@ -53,7 +53,7 @@ def _plain(tex: str) -> str:
     tex = tex.replace(r"\>", r"\:").replace("<", r"\lt ").replace(">", r"\gt ")
     tex = re.sub(r"\\\\\[\s*-?[\d.]+\s*[a-z]{2}\s*\]", r"\\\\", tex)  # a row's extra space, \\[2pt]
     tex = re.sub(r"(\\\\)(?=[()\[\]{}])", r"\1 ", tex)
-    return re.sub(r"\](?=[(:\[])", "] ", tex)
+    return re.sub(r"\](?=[(:\[])|:(?=//)|www(?=\.)", r"\g<0> ", tex)
 
 
 def _closed(tex: str) -> bool:

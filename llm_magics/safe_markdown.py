@@ -54,12 +54,14 @@ def fenced(code: str, language: str = "") -> str:
 
 
 def code_span(code: str) -> str:
-    """An inline code span that its content cannot end."""
-    code = " ".join(code.split("\n"))
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    ticks = "`" * (longest + 1)
-    pad = " " if code.startswith("`") or code.endswith("`") or (code.startswith(" ") and code.endswith(" ")) else ""
-    return f"{ticks}{pad}{code}{pad}{ticks}" if code.strip() else escape(code)
+    """Inline code that its content cannot end: a tick in it stands between two spans, as parsers differ on longer ticks."""
+    parts = " ".join(_readable(code).split("\n")).split("`")
+    return f"{_JOINER}&#96;{_JOINER}".join(_span_of(part) for part in parts)
+
+
+def _span_of(code: str) -> str:
+    pad = " " if code.startswith(" ") and code.endswith(" ") else ""
+    return f"`{pad}{code}{pad}`" if code.strip() else escape(code)
 
 
 def escape(text: str) -> str:
@@ -321,11 +323,12 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
                     continue  # a link in a link: the inner one is it
                 shown, out = "".join(out[start:]), out[:start]
                 inner_link = len(out)
-                _put(out, _link(_one_line(shown), "".join(plain[plain_start:]), url))
+                behind = leaves[number + 1].content if number + 1 < len(leaves) else ""
+                _put(out, _link(_one_line(shown), "".join(plain[plain_start:]), url, behind))
             case _:  # emphasis, strong, struck
                 depth += max(leaf.nesting, 0)
                 if depth <= MAX_EMPHASIS:
-                    out.append(leaf.markup)
+                    _put(out, leaf.markup)
                 depth += min(leaf.nesting, 0)
         plain.append(leaf.content)
     return "".join(out)
@@ -335,7 +338,7 @@ def _put(out: list[str], piece: str) -> None:
     """Append a leaf, kept apart from the one before where both together would be read as something else."""
     last = next((one[-1] for one in reversed(out) if one), "")
     first = piece[:1]
-    if (last == first and first in ("`", "$")) or (last == "$" and first.isalnum()) or (last.isalnum() and first == "$"):
+    if {last, first} <= {"`", "~", "$"} or (last == "$" and first.isalnum()) or (last.isalnum() and first == "$"):
         out.append(_JOINER)
     out.append(piece)
 
@@ -380,12 +383,14 @@ def _span(code: str, place: _Place) -> str:
 _SIGNS_IN_CODE = re.compile(r"\$(?=\$)|\\(?:begin|end)\{|\\(?=\\[()\[\]])|@@(?=\d+@@)")
 
 
-def _link(shown: str, plain: str, url: str) -> str:
+def _link(shown: str, plain: str, url: str, behind: str = "") -> str:
+    """A link and, unless its text or what stands behind it does, the name of the host it leads to."""
     host = _host(url)
     if host is None:
         return _unlinked(shown) + (f" ({code_span(url)})" if url and url not in plain else "")
-    named = "" if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) else f" ({escape(host)})"
-    return f"[{shown.strip(' ') or escape(host)}]({_destination(url)}){named}"
+    is_named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) or behind.startswith(f" ({host})")
+    named = "" if is_named else f" ({_unlinked(_escape(host))})"
+    return f"[{shown.strip(' ') or _escape(host)}]({_destination(url)}){named}"
 
 
 def _host(url: str) -> str | None:
@@ -395,7 +400,7 @@ def _host(url: str) -> str | None:
         host = parts.path if parts.scheme.lower() == "mailto" else parts.hostname
     except ValueError:
         return None
-    return host if parts.scheme.lower() in LINK_SCHEMES and host and not set(host) & set("[]%\\") else None
+    return host if parts.scheme.lower() in LINK_SCHEMES and re.fullmatch(r"[\w.@+-]+", host or "") else None
 
 
 def _destination(url: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm_magics import cells, config_files, live, providers, secrets, session
 from llm_magics.config import MODEL_SETTINGS, SESSION_SETTINGS, Sourced, host_of, parse_value, unknown_setting, without
+from llm_magics.configuration import Configuration, is_demo
 from llm_magics.errors import ConfigError, UserMistake, short
 from llm_magics.lines import LineMistake, parse, secret_on_the_line, words
 from llm_magics.safe_markdown import escape
@@ -43,7 +44,7 @@ def run(shell: Any, given: tuple[Any, str]) -> None:
         UsageError: it says something that cannot be done.
     """
     options, _ = given
-    here = session.current()
+    here = session.current().configuration
     try:
         done = _do(shell, here, options)
         if not done:
@@ -54,7 +55,7 @@ def run(shell: Any, given: tuple[Any, str]) -> None:
         raise cells.usage_error(error) from None
 
 
-def _do(shell: Any, here: session.Session, options: Any) -> list[str]:
+def _do(shell: Any, here: Configuration, options: Any) -> list[str]:
     names = [word for word in options.settings if "=" not in word]
     settings = _settings([word for word in options.settings if "=" in word], options.add)
     if options.add and names:
@@ -102,7 +103,7 @@ def _settings(given: Iterable[str], adding: str | None) -> dict[str, Any]:
     return settings
 
 
-def _add(here: session.Session, name: str, settings: dict[str, Any]) -> str:
+def _add(here: Configuration, name: str, settings: dict[str, Any]) -> str:
     if not re.fullmatch(r"[\w.:@-]+", name):
         raise LineMistake(f"--add {name}: a model's name has letters, digits and . _ - : @ only.")
     if "base_url" not in settings:
@@ -112,7 +113,7 @@ def _add(here: session.Session, name: str, settings: dict[str, Any]) -> str:
     return f"Added {name} at {host_of(settings['base_url'])}, and chose it. Key: {here.key_state(name)}."
 
 
-def _choose(here: session.Session, name: str) -> str:
+def _choose(here: Configuration, name: str) -> str:
     here.resolve(name)
     here.set({"model": name})
     key = here.key_state(name)
@@ -120,7 +121,7 @@ def _choose(here: session.Session, name: str) -> str:
     return f"Model: {name} @ {_where(here, name)}. Key: {key}.{hint}"
 
 
-def _ask_key(here: session.Session, name: str) -> str:
+def _ask_key(here: Configuration, name: str) -> str:
     here.resolve(name)
     from getpass import getpass
 
@@ -136,7 +137,7 @@ def _ask_key(here: session.Session, name: str) -> str:
     return f"The key for {_where(here, name)} stays in this kernel's memory, and goes nowhere else."
 
 
-def save(here: session.Session) -> Path:
+def save(here: Configuration) -> Path:
     """Write what was typed into a file of its own beside the user's, which is never rewritten; keys are left out."""
     import tomli_w
 
@@ -153,7 +154,7 @@ def save(here: session.Session) -> Path:
 # ---------------------------------------------------------------- showing
 
 
-def show_settings(shell: Any, here: session.Session) -> None:
+def show_settings(shell: Any, here: Configuration) -> None:
     """The current model, what it is asked with and where each value came from, and the models at hand."""
     name, origin = here.model()
     found = here.resolve(name)
@@ -171,7 +172,7 @@ def show_settings(shell: Any, here: session.Session) -> None:
     _show(shell, [(("setting", "value", "from"), rows), (("model at hand", "asks for", "at", "key"), at_hand)])
 
 
-def show_models(shell: Any, here: session.Session, pattern: str) -> str:
+def show_models(shell: Any, here: Configuration, pattern: str) -> str:
     """Models by pattern: those at hand, and those their endpoints list; local servers are looked for.
 
     Returns a line on what to do with them.
@@ -196,8 +197,8 @@ def show_models(shell: Any, here: session.Session, pattern: str) -> str:
     return f"Choose one with %llm_config NAME, for example %llm_config {found[-1][0]}"
 
 
-def _listing(here: session.Session, name: str) -> list[str] | None:
-    if session.is_demo(name) or here.key_state(name).startswith("missing"):
+def _listing(here: Configuration, name: str) -> list[str] | None:
+    if is_demo(name) or here.key_state(name).startswith("missing"):
         return None
     try:
         connection = here.connection(name)
@@ -206,7 +207,7 @@ def _listing(here: session.Session, name: str) -> list[str] | None:
     return providers.list_models(connection.base_url, key=connection.api_key)
 
 
-def _row(here: session.Session, name: str) -> tuple[str, ...]:
+def _row(here: Configuration, name: str) -> tuple[str, ...]:
     return name, _server_model(here, name), _where(here, name), here.key_state(name)
 
 
@@ -235,13 +236,13 @@ def _shown(key: str, found: Sourced) -> str:
     return found.value if key in ("model", "system") and len(found.value) <= 200 else short(found.value, 200)
 
 
-def _server_model(here: session.Session, name: str) -> str:
+def _server_model(here: Configuration, name: str) -> str:
     found = here.resolve(name)
     return str(found["model"].value) if "model" in found else name
 
 
-def _where(here: session.Session, name: str) -> str:
-    return "this machine (built in)" if session.is_demo(name) else host_of(here.base_url(name))
+def _where(here: Configuration, name: str) -> str:
+    return "this machine (built in)" if is_demo(name) else host_of(here.base_url(name))
 
 
 def _listed(items: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ FLOORS = {
     1: {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
     2: {"contexts", "demo"},
     3: {"view", "safe_markdown", "renderers"},
-    4: {"live", "session", "lines", "cells", "settings", "completion", "magics", "extension"},
+    4: {"live", "configuration", "session", "lines", "cells", "settings", "completion", "magics", "extension"},
 }
 ROOMS = {name: floor for floor, names in FLOORS.items() for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -358,6 +358,5 @@ def test_no_key_is_in_the_sessions_reprs(far_shell: Shell, monkeypatch: pytest.M
     monkeypatch.setattr(getpass, "getpass", lambda prompt: CANARY)
     far_shell.run("%llm_config --ask-key far")
     here = get_session()
-    assert "canary" not in repr(vars(here)) + repr(here.manager) + repr(here.manager.config) + repr(
-        here.connection("far")
-    )
+    told = [vars(here), vars(here.configuration), here.manager, here.manager.config]
+    assert "canary" not in repr([*told, here.configuration.connection("far")])

@@ -29,8 +29,8 @@ GUIDE = (Path(__file__).parents[2] / "llm_magics" / "demo" / "guide.md").read_te
 
 def line(name: str, size: int, ran: Ran) -> str:
     """A row of the table."""
-    rate = len(ran.messages) / ran.seconds
-    return f"  {name:<34} {size:>7} {ran.bytes:>10} {ran.bytes / size:8.2f} {len(ran.messages):>8} {rate:8.1f} {ran.seconds:8.2f}"
+    cost = f"{ran.bytes:>10} {ran.bytes / size:8.2f} {len(ran.messages):>8}"
+    return f"  {name:<34} {size:>7} {cost} {len(ran.messages) / ran.seconds:8.1f} {ran.seconds:8.2f}"
 
 
 def sizes(front: Kernel, far: FarEnd, bare: int) -> None:

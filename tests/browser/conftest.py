@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 from far_end import FarEnd
 from loopback_jupyter import Server, browse, missing_part, outside_requests, serve
-from notebook_page import NotebookPage
+from notebook_page import NotebookPage, open_page
 
 if TYPE_CHECKING:
     from loopback_jupyter import App
     from nbformat import NotebookNode
     from playwright.sync_api import BrowserContext
 
-SIZE = {"width": 1200, "height": 1000}
+SIZE = {"width": 1200, "height": 800}
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -60,20 +61,19 @@ def endpoint() -> Iterator[FarEnd]:
 
 @pytest.fixture
 def open_notebook(
-    jupyter: Server, window: BrowserContext, outside: list[str], request: pytest.FixtureRequest
+    jupyter: Server, window: BrowserContext, outside: list[str]
 ) -> Iterator[Callable[[App, NotebookNode], NotebookPage]]:
     """Opens notebooks; in the end nothing may have left this machine, and their tabs are closed."""
     opened: list[NotebookPage] = []
     outside.clear()
 
     def opens(app: App, notebook: NotebookNode) -> NotebookPage:
-        name = f"{re.sub(r'[^a-z]+', '_', request.node.name.lower()).strip('_')}_{len(opened)}"
-        opened.append(NotebookPage.open(window, jupyter, app, notebook, name))
+        opened.append(open_page(window, jupyter, app, notebook, f"notebook_{next(NUMBERS)}"))
         return opened[-1]
 
     yield opens
     for notebook in opened:
-        notebook.page.close()
+        notebook.close()
     assert outside == []
 
 

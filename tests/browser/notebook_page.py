@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,13 @@ READY = """() => {
 }"""
 PANEL = "window.jupyterapp.shell.currentWidget"
 
-# Before each frame: how much text the cell's output shows, and how high it is. What changes between two frames is unseen.
+SELECT = f"""(index) => {{
+    const book = {PANEL}.content;
+    book.activeCellIndex = index;
+    return book.scrollToItem(index);
+}}"""
+
+# Before each frame: how much text the cell's output shows, and how high it is: nobody can see more.
 WATCH = f"""(index) => {{
     const cell = {PANEL}.content.widgets[index].node;
     const seen = window.seen = [];
@@ -55,27 +63,22 @@ class NotebookPage:
         self.page = page
         self.file = file
 
-    @classmethod
-    def open(cls, context: BrowserContext, server: Server, app: App, notebook: nbformat.NotebookNode, name: str) -> NotebookPage:
-        """Write the notebook into the server's folder, open it, and wait for its kernel."""
-        file = server.root / f"{name}.ipynb"
-        nbformat.write(notebook, file)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(server.url(app, file.name), wait_until="domcontentloaded")
-        page.wait_for_function(READY)
-        return cls(page, file)
+    def close(self) -> None:
+        """Shut the kernel down, and close the tab."""
+        self.page.evaluate(f"() => {PANEL}.context.sessionContext.shutdown()")
+        self.page.close()
 
     def command(self, name: str, **arguments: Any) -> None:
         """Run one of the application's commands to its end."""
-        self.page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given).then(() => null)", [name, arguments])
+        script = "([name, given]) => window.jupyterapp.commands.execute(name, given).then(() => null)"
+        self.page.evaluate(script, [name, arguments])
 
     def run_all(self) -> None:
         """Run every cell, and wait until they have run."""
         self.command("notebook:run-all-cells")
 
     def start(self, index: int) -> None:
-        """Press Shift+Enter in a cell, and do not wait."""
+        """Run one cell, and do not wait."""
         self.select(index)
         self.page.evaluate("() => { window.running = window.jupyterapp.commands.execute('notebook:run-cell'); }")
 
@@ -90,8 +93,7 @@ class NotebookPage:
 
     def select(self, index: int) -> None:
         """Make a cell the active one, and bring it into view."""
-        script = f"(index) => {{ const book = {PANEL}.content; book.activeCellIndex = index; return book.scrollToItem(index); }}"
-        self.page.evaluate(script, index)
+        self.page.evaluate(SELECT, index)
 
     def interrupt(self) -> None:
         """Press the stop button."""
@@ -110,25 +112,44 @@ class NotebookPage:
 
     def output(self, index: int) -> Locator:
         """Everything a cell shows below its input."""
-        return self.page.locator(f'.jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index="{index}"] .jp-Cell-outputArea')
+        cell = f'.jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index="{index}"]'
+        return self.page.locator(cell).locator(".jp-Cell-outputArea")
 
     def save(self) -> nbformat.NotebookNode:
         """Save, and read what was saved."""
         self.command("docmanager:save")
         return nbformat.read(self.file, as_version=4)
 
-    def theme(self, name: str) -> None:
-        """Change the colours of the whole application."""
+    @contextlib.contextmanager
+    def theme(self, name: str) -> Iterator[None]:
+        """Change the colours of the whole application, for a while."""
         self.command("apputils:change-theme", theme=name)
+        yield
+        self.command("apputils:change-theme", theme="JupyterLab Light")
 
-    def shot(self, path: Path, *, height: int = 1000) -> None:
-        """A picture of the page as high as asked for."""
+    def shot(self, path: Path, *, height: int | None = None) -> None:
+        """A picture of the page, as high as asked for."""
         size = self.page.viewport_size
-        assert size is not None
+        if height is None or size is None:
+            self.page.screenshot(path=path)
+            return
         self.page.set_viewport_size({"width": size["width"], "height": height})
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_timeout(250)  # for the application to lay itself out
         self.page.screenshot(path=path)
         self.page.set_viewport_size(size)
+
+
+def open_page(
+    context: BrowserContext, server: Server, app: App, notebook: nbformat.NotebookNode, name: str
+) -> NotebookPage:
+    """Write a notebook into the server's folder, open it in a new tab, and wait for its kernel."""
+    file = server.root / f"{name}.ipynb"
+    nbformat.write(notebook, file)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.url(app, file.name), wait_until="domcontentloaded")
+    page.wait_for_function(READY)
+    return NotebookPage(page, file)
 
 
 def _look(glance: Glance) -> tuple[int, int]:

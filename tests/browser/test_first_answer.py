@@ -1,4 +1,4 @@
-"""What someone sees who asks a model from a notebook: in JupyterLab and Notebook 7, in a browser, streamed and saved."""
+"""What someone sees in a browser who asks a model from a notebook, in JupyterLab and in Notebook 7."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from notebook_page import Glance, NotebookPage, code
+from notebook_page import NotebookPage, code
 
 if TYPE_CHECKING:
     from far_end import FarEnd
@@ -32,16 +32,12 @@ for ship in ships:
 
 One night there were none. The keeper wrote: `none`, and slept well.
 """
+ACTIVE = "img, script, iframe, svg, a[href^='javascript:']"
 
 
 def setup(endpoint: FarEnd) -> str:
     """The cell that makes the endpoint a notebook's model."""
     return f"%load_ext llm_magics\n%llm_config --add far base_url={endpoint.base_url} model=far-model"
-
-
-def lengths(glances: list[Glance]) -> list[int]:
-    """The text's lengths that were seen, in their order."""
-    return [glance.characters for glance in glances if glance.characters]
 
 
 @both
@@ -61,7 +57,7 @@ def test_the_first_notebook_runs_and_is_saved_with_one_answer_per_prompt(
     assert "Traceback" not in nbformat.writes(saved)
     assert all(output.output_type != "error" for cell in saved.cells for output in cell.get("outputs", []))
     notebook.select(0)
-    notebook.shot(shots / f"first_answer_{app}.png", height=3600)
+    notebook.shot(shots / f"first_answer_{app}.png", height=3200)
 
 
 @both
@@ -74,14 +70,18 @@ def test_an_answer_grows_on_the_page_and_is_there_once_in_the_end(
 
     notebook.watch(1)
     notebook.start(1)
-    notebook.page.wait_for_timeout(900)
-    notebook.page.screenshot(path=shots / f"growing_{app}.png")
+    notebook.output(1).locator("ol").wait_for()
+    notebook.shot(shots / f"growing_{app}.png")
     notebook.finish()
-    notebook.page.wait_for_timeout(300)
-    glances = notebook.watched()
-
-    assert len(set(lengths(glances))) > 5
     shown = notebook.output(1)
+    shown.get_by_text("slept well").wait_for()
+    lengths = [glance.characters for glance in notebook.watched()]
+    notebook.shot(shots / f"grown_{app}.png")
+
+    first = next(place for place, length in enumerate(lengths) if length)
+    growing = lengths[first:]
+    assert len(set(growing)) > 5
+    assert growing == sorted(growing), "nothing that was shown goes away, not even when the streamed text is replaced"
     assert shown.inner_text().count("A short story") == 1
     assert shown.locator(".jp-RenderedMarkdown").count() == 1
     assert shown.locator("h2").inner_text().startswith("A short story")
@@ -89,8 +89,6 @@ def test_an_answer_grows_on_the_page_and_is_there_once_in_the_end(
     (output,) = notebook.save().cells[1].outputs
     assert output.output_type == "execute_result"
     assert output.data["text/plain"].strip() == STORY.strip()
-    print([(g.milliseconds - glances[0].milliseconds, g.characters, g.height) for g in glances])
-    notebook.page.screenshot(path=shots / f"grown_{app}.png")
 
 
 @both
@@ -112,7 +110,7 @@ def test_an_interrupted_answer_keeps_its_text_and_the_next_cell_runs(
     assert "Traceback" not in shown.inner_text()
     notebook.run(2)
     notebook.output(2).get_by_text("still here").wait_for()
-    notebook.page.screenshot(path=shots / f"interrupted_{app}.png")
+    notebook.shot(shots / f"interrupted_{app}.png")
 
 
 def hostile(endpoint: FarEnd) -> str:
@@ -150,18 +148,17 @@ def test_a_hostile_answer_does_nothing_where_plain_markdown_would_act(
     shown.get_by_text("The end.").wait_for()
     shown.get_by_text("a link").click()
     shown.get_by_text("a raw link").click()
-    notebook.page.wait_for_timeout(500)
+    notebook.page.wait_for_timeout(300)
 
     assert notebook.page.evaluate("() => window.struck ?? null") is None
     assert beacons(endpoint) == []
     assert outside == []
-    notebook.page.screenshot(path=shots / f"hostile_{app}.png")
-    print([e.evaluate("e => e.outerHTML") for e in shown.locator("img, script, iframe, svg, a[href^='javascript:']").all()])
-    assert shown.locator("img, script, iframe, svg, a[href^='javascript:']").count() == 0
+    notebook.shot(shots / f"hostile_{app}.png")
+    assert shown.locator(".jp-RenderedMarkdown").locator(ACTIVE).count() == 0
 
     notebook.run(2)  # the same text, shown as it is: a test that saw nothing here would be blind
     notebook.page.wait_for_function("() => window.struck")
-    notebook.page.wait_for_timeout(500)
+    notebook.page.wait_for_timeout(300)
     assert "/beacon/image.png" in beacons(endpoint)
     assert outside == ["http://pictures.example/outside.png"]
     outside.clear()
@@ -177,7 +174,7 @@ def test_reasoning_is_folded_and_tool_calls_are_open(
     notebook.run(0)
     notebook.start(1)
     notebook.output(1).get_by_text("Thinking").wait_for()
-    notebook.page.screenshot(path=shots / "thinking.png")
+    notebook.shot(shots / "thinking.png")
     notebook.finish()
 
     shown = notebook.output(1)
@@ -190,12 +187,11 @@ def test_reasoning_is_folded_and_tool_calls_are_open(
     assert all(tool.evaluate("details => details.open") for tool in tools.all())
     assert tools.first.locator("code").first.inner_text() == "get_weather"
     assert tools.first.get_by_text('"Oslo"').is_visible()
-    notebook.page.screenshot(path=shots / "tools.png")
+    notebook.shot(shots / "tools.png")
     reasoning.locator("summary").click()
     reasoning.get_by_text("The user asks about Oslo").wait_for()
-    notebook.theme("JupyterLab Dark")
-    notebook.page.wait_for_timeout(500)
-    notebook.page.screenshot(path=shots / "tools_dark.png")
+    with notebook.theme("JupyterLab Dark"):
+        notebook.shot(shots / "tools_dark.png")
 
 
 def test_settings_and_models_are_shown_as_tables(open_notebook: Opener, endpoint: FarEnd, shots: Path) -> None:
@@ -207,4 +203,16 @@ def test_settings_and_models_are_shown_as_tables(open_notebook: Opener, endpoint
     assert notebook.output(2).get_by_text("far-model").count() >= 1
     for option in ("--model", "--dry-run", "Ask a language model"):
         assert option in notebook.output(3).inner_text()
-    notebook.shot(shots / "settings.png", height=2600)
+    notebook.shot(shots / "settings.png", height=1800)
+
+
+@pytest.mark.xfail(strict=True, reason="JupyterLab takes an escaped dollar for one that opens a formula")
+def test_prices_are_no_formulas(open_notebook: Opener, endpoint: FarEnd, shots: Path) -> None:
+    endpoint.answers("It costs $5 and $10, and $x^2$ is a formula.")
+    notebook = open_notebook("lab", code(setup(endpoint), "%%llm\nWhat does it cost?"))
+    notebook.run_all()
+
+    notebook.output(1).locator("mjx-container").first.wait_for()
+    notebook.shot(shots / "prices.png")
+    assert notebook.output(1).locator("mjx-container").count() == 1
+    assert "$5 and $10" in notebook.output(1).inner_text()

@@ -1,0 +1,60 @@
+"""Takes the README's picture, so that it shows what this version does.
+
+    python tests/browser/picture.py docs/first_answer.png
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from loopback_jupyter import browse, missing_part, serve
+from notebook_page import NotebookPage, code, open_page
+
+WINDOW = {"width": 1270, "height": 730}
+TITLE = "# Ask from a notebook\n\nNothing is configured yet, so `demo` answers: it runs inside the kernel, offline."
+QUESTION = "%%llm\nHow do I set the temperature?"
+# The buttons of the active cell, and the mark beside it, would only distract.
+TIDY = """
+.jp-cell-toolbar, .jp-Cell .jp-Collapser, .jp-Notebook-footer { display: none !important; }
+.jp-Notebook .jp-Cell.jp-mod-active { outline: none !important; box-shadow: none !important; border: none !important; }
+"""
+
+
+def notebook() -> nbformat.NotebookNode:
+    """What the picture shows."""
+    book = code("%load_ext llm_magics", QUESTION)
+    book.cells.insert(0, nbformat.v4.new_markdown_cell(TITLE))
+    return book
+
+
+def take(page: NotebookPage, path: Path) -> None:
+    """Run the notebook, and take a picture of its panel alone."""
+    page.command("application:toggle-left-area")
+    page.run_all()
+    page.save()
+    page.page.add_style_tag(content=TIDY)
+    page.select(1)
+    page.page.wait_for_timeout(1000)
+    page.page.locator(".jp-NotebookPanel:visible").screenshot(path=path)
+
+
+def main(arguments: list[str]) -> str | None:
+    """The exit status: nothing, or why there is no picture."""
+    if len(arguments) != 1:
+        return "usage: python tests/browser/picture.py PICTURE.png"
+    if problem := missing_part():
+        return f"no picture: {problem}"
+    path = Path(arguments[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "jupyter") as server, browse() as browser:
+        context = browser.new_context(viewport=WINDOW)
+        take(open_page(context, server, "lab", notebook(), "first_answer"), path)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
