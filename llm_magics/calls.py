@@ -133,6 +133,10 @@ def _sdk_errors() -> Iterator[None]:
 
     try:
         yield
+    except (TypeError, ValueError) as error:
+        if "JSON" not in str(error) or isinstance(error, UnicodeError | wire.BadPayload | wire.ServerError):
+            raise
+        raise PromptError(f"the request cannot be written as JSON ({error}): nothing was sent.") from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
             raise
@@ -266,9 +270,7 @@ class Outcome:
     request_id: str | None = None
 
 
-async def exchange(
-    client: AsyncOpenAI, body: dict[str, Any], retries: int, outcome: Outcome
-) -> AsyncIterator[list[Event]]:
+async def exchange(client: AsyncOpenAI, outcome: Outcome) -> AsyncIterator[list[Event]]:
     """Ask, and give the answer's events in batches as the bytes arrive.
 
     Raises:

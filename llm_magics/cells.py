@@ -136,11 +136,6 @@ def _painter(shell: Any, ask: Ask, who: str, alone: bool) -> live.Painter:
 
 def _is_whole_cell(shell: Any) -> bool:
     """Whether the cell is one ``%llm`` line: then, as with ``%%llm``, the output area belongs to the prompt."""
-    raw = shell.user_ns.get("_ih") or [""]
-    return bool(re.fullmatch(r"\s*%llm\b[^\n]*\s*", raw[-1])) or _raw_line(shell)
-
-
-def _raw_line(shell: Any) -> bool:
     history = getattr(shell.history_manager, "input_hist_raw", None) or [""]
     return bool(re.fullmatch(r"\s*%?llm\b[^\n]*\s*", history[-1]))
 

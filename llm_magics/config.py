@@ -7,6 +7,7 @@ the more particular wins.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import os
@@ -324,7 +325,10 @@ def openai_base_url() -> str | None:
 def is_loopback(base_url: str) -> bool:
     """Whether this URL's host is this machine."""
     host = urllib.parse.urlsplit(base_url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.") or host.endswith(".localhost")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name: only the one that resolvers keep for this machine (RFC 6761, 6.3)
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def host_of(base_url: str) -> str:

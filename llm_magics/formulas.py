@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
 
 MAX_FORMULA = 10_000  # characters: more is no formula, and a typesetter would stall on it
-MAX_LINES = 200  # of a displayed formula; also keeps the search for its end cheap
+MAX_LINES = 100  # of a displayed formula; also keeps the search for its end cheap
 DISPLAYED = ("math_block", "math_display")
 ENDS = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
 
@@ -30,7 +30,7 @@ _DANGEROUS = re.compile(
 # What ends a formula or means something to a Markdown parser that does not see one here.
 _UNFIT = re.compile(r"[$`\x00-\x08\x0b-\x1f]|!\[|\\\Z|@@\d")
 # How a front end finds formulas, wherever they stand; also in code.
-SIGNS = re.compile(r"\$|\\(?:begin|end)\{|\\\\[()\[\]]|@@\d+@@")
+SIGNS = re.compile(r"\$|\\(?:begin|end)\{|\\\\?[()\[\]]|@@\d+@@")
 
 
 def written(tex: str, *, display: bool, block: bool = False) -> str | None:
@@ -128,28 +128,36 @@ def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     opening = state.src[start : start + 2]
     if opening not in ("$$", r"\[") or state.is_code_block(first):
         return False
-    closing, line, text = ENDS[opening], first, state.src[start + 2 : state.eMarks[first]]
-    while not (match := _LAST_LINE[closing].search(text)):
-        line += 1
-        if closing in text or line >= min(last, first + MAX_LINES) or _is_outside(state, line):
-            return False
-        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
-    if closing in text[: match.start()]:
+    closing, head = ENDS[opening], state.src[start + 2 : state.eMarks[first]]
+    end = _last_line(state, first, min(last, first + MAX_LINES), closing, head)
+    if end is None:
+        return False
+    lines = [head, *state.getLines(first + 1, end + 1, state.blkIndent, False).split("\n")] if end > first else [head]
+    lines[-1] = _END[closing].sub(r"\1", lines[-1])
+    if closing in lines[-1] or not "".join(lines).strip():
         return False
     if silent:
         return True
-    head = state.src[start + 2 : state.eMarks[first]]
-    lines = [head, *state.getLines(first + 1, line + 1, state.blkIndent, False).split("\n")] if line > first else [head]
-    lines[-1] = _LAST_LINE[closing].sub(r"\1", lines[-1])
     token = state.push("math_block", "math", 0)
-    token.block, token.content, token.map = True, "\n".join(lines), [first, line + 1]
-    state.line = line + 1
+    token.block, token.map = True, [first, end + 1]
+    token.content = re.sub(r"\s+([.,;:])\Z", r"\1", "\n".join(lines))
+    state.line = end + 1
     return True
 
 
-def _is_outside(state: StateBlock, line: int) -> bool:
-    return not state.isEmpty(line) and state.sCount[line] < state.blkIndent
+def _last_line(state: StateBlock, first: int, last: int, closing: str, head: str) -> int | None:
+    """The line that a displayed formula ends with. A search in vain is remembered, as inside a line."""
+    vain = state.env.setdefault("displayed formulas in vain", {})
+    since, until = vain.get((closing, state.blkIndent), (0, 0))
+    for line in range(until if since < first < until else first, last):
+        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]] if line > first else head
+        if closing in text:
+            return line if _END[closing].search(text) else None
+        if not state.isEmpty(line) and state.sCount[line] < min(state.blkIndent, state.sCount[first]):
+            return None  # out of the list or quote that the formula began in
+    vain[closing, state.blkIndent] = (since if since < first < until else first, last)
+    return None
 
 
 # A displayed formula ends its line; the sentence's punctuation behind it goes inside, as typesetters do.
-_LAST_LINE = {end: re.compile(re.escape(end) + r"[ \t]*([.,;:]?)[ \t]*\Z") for end in ("$$", r"\]")}
+_END = {end: re.compile(re.escape(end) + r"[ \t]*([.,;:]?)[ \t]*\Z") for end in ("$$", r"\]")}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llm_magics.errors import PromptError, did_you_mean, short
+
+MAX_EXPRESSION = 5_000  # characters; also how far the end of one is looked for
+MAX_TRIES = 50  # closing braces that are tried as the end of one expression
 
 
 def interpolate(prompt: str, namespace: Mapping[str, Any], describe: Callable[[Any, str], str]) -> str:
@@ -23,63 +27,87 @@ def interpolate(prompt: str, namespace: Mapping[str, Any], describe: Callable[[A
     """
     parts, position = [], 0
     while (start := prompt.find("{{", position)) >= 0:
+        parts.append(prompt[position:start])
         end = _end_of(prompt, start)
         inside = prompt[start + 2 : end].strip()
-        parts.append(prompt[position:start])
-        parts.append(describe(_value(inside, namespace, _place(prompt, start)), inside) if inside else prompt[start : end + 2])
+        if inside:
+            parts.append(describe(_value(inside, namespace, _place(prompt, start)), inside))
+        else:
+            parts.append(prompt[start : end + 2])
         position = end + 2
     return "".join([*parts, prompt[position:]])
 
 
 def _end_of(prompt: str, start: int) -> int:
     """Where the braces close: at the first pair that leaves an expression, as an expression may hold braces itself."""
-    place = _place(prompt, start)
-    first = end = prompt.find("}}", start + 2)
-    while end >= 0:
+    first = None
+    for end in _ends(prompt, start + 2):
+        first = end if first is None else first
         inside = prompt[start + 2 : end].strip()
-        if not inside or _is_expression(inside):
+        if not inside or _parsed(inside) is not None:
             return end
-        end = prompt.find("}}", end + 1)
-    if first < 0:
+    place = _place(prompt, start)
+    if first is None:
         raise PromptError(f"{{{{ without }}}} {place}. Close it, or send the braces as they are with --raw.")
     said = short(prompt[start : first + 2])
     raise PromptError(f"{said} {place} is not a Python expression. To send the braces as they are, use --raw.")
 
 
-def _is_expression(text: str) -> bool:
-    try:
-        ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return False
-    return True
+def _ends(prompt: str, start: int) -> Iterator[int]:
+    end = start - 1
+    for _ in range(MAX_TRIES):
+        end = prompt.find("}}", end + 1 if end >= start else start, start + MAX_EXPRESSION)
+        if end < 0:
+            return
+        yield end
+
+
+def _parsed(expression: str) -> ast.Expression | None:
+    """The expression's tree; None when it is none. It may take several lines, as in brackets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # whatever it is, Python will say it when it evaluates it
+        for text in (expression, f"({expression}\n)") if "\n" in expression else (expression,):
+            try:
+                return ast.parse(text, mode="eval")
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
+                continue
+    return None
 
 
 def _value(expression: str, namespace: Mapping[str, Any], place: str) -> Any:
-    for node in ast.walk(ast.parse(expression, mode="eval")):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            _check_name(node.id, expression, namespace, place)
+    tree = _parsed(expression)
+    assert tree is not None
+    bound = _bound_in(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in bound:
+            _check_name(node.id, namespace, place)
     try:
-        return eval(compile(expression, "<prompt>", "eval"), dict(namespace))  # noqa: S307 - the user's own expression
-    except Exception as error:  # noqa: BLE001 - the user's code may raise anything; it becomes one line
-        raise PromptError(f"{{{{ {expression} }}}} {place} raised {type(error).__name__}: {error}. Nothing was sent.") from None
+        return eval(compile(tree, "<prompt>", "eval"), dict(namespace))  # noqa: S307 - the user's own expression
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything; it becomes one line
+        said = f"{{{{ {short(expression)[1:-1]} }}}} {place} raised {type(error).__name__}{_said_by(error)}"
+        raise PromptError(f"{said}. Nothing was sent.") from None
 
 
-def _check_name(name: str, expression: str, namespace: Mapping[str, Any], place: str) -> None:
-    if name in namespace or hasattr(builtins, name) or _binds(expression, name):
+def _said_by(error: BaseException) -> str:
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - the user's own exception class
+        return ""
+    return f": {text if len(text) <= 200 else text[:199] + '…'}".rstrip(".") if text else ""
+
+
+def _check_name(name: str, namespace: Mapping[str, Any], place: str) -> None:
+    if name in namespace or hasattr(builtins, name):
         return
     known = [known for known in namespace if not known.startswith("_")]
     hint = did_you_mean(name, known) or " To send the braces as they are, use --raw."
-    raise PromptError(f"{name!r} {place} is not defined; nothing was sent.{hint}")
+    raise PromptError(f"{short(name)} {place} is not defined; nothing was sent.{hint}")
 
 
-def _binds(expression: str, name: str) -> bool:
-    """Whether the expression gives the name its value itself, as comprehensions and lambdas do."""
-    for node in ast.walk(ast.parse(expression, mode="eval")):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:
-            return True
-        if isinstance(node, ast.arg) and node.arg == name:
-            return True
-    return False
+def _bound_in(tree: ast.Expression) -> set[str]:
+    """The names that the expression gives their values itself, as comprehensions and lambdas do."""
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
 
 
 def _place(prompt: str, position: int) -> str:

@@ -29,25 +29,44 @@ class Word:
 
 
 def words(line: str) -> list[Word]:
-    """The words of a line. Quotes group; a backslash is a character like any other, except before a quote in quotes.
+    """The words of a line. Quotes group, except inside JSON; a backslash stands for itself, except before a quote.
 
     Raises:
         LineMistake: a quote that is never closed.
     """
     found: list[Word] = []
-    text, start, end = "", -1, 0
-    for match in _WORD.finditer(line):
-        if match["space"]:
-            if start >= 0:
-                found.append(Word(text, start, end))
-            text, start = "", -1
-            continue
+    while (word := word_at(line, found[-1].end if found else 0)) is not None:
+        found.append(word)
+    return found
+
+
+def word_at(line: str, position: int) -> Word | None:
+    """The word that begins at this place of a line, or behind the blanks there; None at the line's end.
+
+    Raises:
+        LineMistake: a quote that is never closed.
+    """
+    text, start, end = "", -1, position
+    for match in _WORD.finditer(line, position):
         if match["open"]:
             raise LineMistake(f"the {match['open']} at column {match.start() + 1} is never closed.")
+        if match["space"] and not _in_json(text):
+            if start >= 0:
+                break
+            continue
         quoted = match["quoted"]
-        text += quoted[1:-1].replace("\\" + quoted[0], quoted[0]) if quoted else match["bare"]
+        if quoted and not _in_json(text):
+            quoted = quoted[1:-1].replace("\\" + quoted[0], quoted[0])
+        text += quoted if quoted is not None else match["bare"] or match["space"]
         start, end = (match.start() if start < 0 else start), match.end()
-    return [*found, Word(text, start, end)] if start >= 0 else found
+    return Word(text, start, end) if start >= 0 else None
+
+
+def _in_json(text: str) -> bool:
+    """Whether a word so far is ``KEY=[…`` or ``KEY={…`` with a bracket open: its quotes and blanks are JSON's own."""
+    value = text.partition("=")[2]
+    opened = value.count("[") + value.count("{") - value.count("]") - value.count("}")
+    return value[:1] in ("[", "{") and opened > 0
 
 
 def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Namespace, str]:
@@ -57,58 +76,47 @@ def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Names
         LineMistake: an option that is unknown, given twice, or lacks its value; a value it cannot have; a secret.
     """
     options = {name: action for action in parser._actions for name in action.option_strings}
-    given = words(_leading_options(line, options)) if rest else words(line)
     taken: list[str] = []
     seen: set[str] = set()
     position = 0
-    while position < len(given):
-        word = given[position]
-        if not word.text.startswith("-") or _is_number(word.text) or line[word.start] in "\"'":
-            if rest:
-                break
+    while not (rest and _begins_text(line, position)) and (word := word_at(line, position)) is not None:
+        position = word.end
+        if not _is_option_like(line, word):
             _check_word(word, line)
             taken.append(word.text)
-            position += 1
             continue
         name, equals, value = word.text.partition("=")
         action = _action(name, options, word)
         if action.dest in seen and not isinstance(action, argparse._AppendAction):
             raise LineMistake(f"{name} is given twice.")
         seen.add(action.dest)
-        taken.append(name)
-        position += 1
         if action.nargs == 0:
+            taken.append(name)
             continue
-        if not equals and position < len(given) and not _is_option(given[position], line, options):
-            value, equals = given[position].text, "="
-            position += 1
-        if equals:
-            taken[-1] = f"{name}={value}" if name.startswith("--") else f"{name}{value}"
-        elif action.nargs != "?":
+        if not equals and (following := word_at(line, position)) and not _is_known(following, line, options):
+            value, equals, position = following.text, "=", following.end
+        if not equals and action.nargs != "?":
             raise LineMistake(f"{name} needs a value: {name} {action.metavar or 'VALUE'}.")
-    left = line[given[position].start :] if position < len(given) else ("" if not rest else line[given[-1].end :] if given else line)
-    return _namespace(parser, options, taken), left.strip()
+        taken.append(_joined(name, value) if equals else name)
+    return _namespace(parser, options, taken), line[position:].strip()
 
 
-def _leading_options(line: str, options: dict[str, Any]) -> str:
-    """The head of a line whose rest is a prompt, so that a prompt's own quotes are not looked at."""
-    position = 0
-    while match := re.compile(r"\s*(-[^\s=]*)(=?)").match(line, position):
-        action = options.get(match[1])
-        position = match.end(1)
-        if action is None or action.nargs == 0:
-            if action is None:
-                return line[: match.end(1)]
-            continue
-        value = re.compile(r"""[=\s]\s*(?:"(?:\\"|[^"])*"|'(?:\\'|[^'])*'|[^\s"']+)*""").match(line, position)
-        position = value.end() if value else position
-        if re.match(r"\s*[\"']", line[position:]) and (not value or not value[0].strip("= \t")):
-            return line  # a quote that never closes; `words` says where
-    return line[:position]
+def _begins_text(line: str, position: int) -> bool:
+    """Whether what comes next is no option, so that its own quotes are not to be looked at."""
+    following = line[position:].lstrip()
+    return not following.startswith("-") or _is_number(following.split()[0]) or following[:2] in ("-", "- ")
 
 
-def _is_option(word: Word, line: str, options: dict[str, Any]) -> bool:
+def _is_option_like(line: str, word: Word) -> bool:
+    return word.text.startswith("-") and not _is_number(word.text) and line[word.start] not in "\"'"
+
+
+def _is_known(word: Word, line: str, options: dict[str, Any]) -> bool:
     return word.text.partition("=")[0] in options and line[word.start] == "-"
+
+
+def _joined(name: str, value: str) -> str:
+    return f"{name}={value}" if name.startswith("--") else f"{name}{value}"
 
 
 def _is_number(text: str) -> bool:

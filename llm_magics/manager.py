@@ -87,13 +87,12 @@ class ModelManager:
     def name_of(self, model_name: str | None = None) -> str:
         """The name itself, or the first model's; checked to be there."""
         models = self._models()
-        if model_name is None:
-            return next(iter(models))
-        if model_name not in models:
-            raise unknown_model(model_name, models)
-        if not isinstance(models[model_name], Mapping):
-            raise ConfigError(f"models.{model_name}: expected a table of settings, got {short(models[model_name])}.")
-        return model_name
+        name = next(iter(models)) if model_name is None else model_name
+        if name not in models:
+            raise unknown_model(name, models)
+        if not isinstance(models[name], Mapping):
+            raise ConfigError(f"models.{name}: expected a table of settings, got {short(models[name])}.")
+        return name
 
     def create_client(self, model_name: str | None = None) -> OpenAI:
         """The client for a model; made at the first call, the same object afterwards while its settings stay the same.
@@ -239,14 +238,18 @@ _making = threading.RLock()
 
 
 def connect(connection: Connection) -> OpenAI:
-    """A client for a connection; the same one each time."""
+    """A client for a connection; the same one each time, until someone closes it."""
     with _making:
+        if _client(connection).is_closed():
+            _client.cache_clear()
         return _client(connection)
 
 
 def connect_async(connection: Connection) -> AsyncOpenAI:
     """The same for coroutines, for use on one event loop only; retries have another owner (`adapt.Plan`)."""
     with _making:
+        if _async_client(connection).is_closed():
+            _async_client.cache_clear()
         return _async_client(connection)
 
 

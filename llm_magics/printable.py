@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
-# What moves a cursor, sets a title, writes a clipboard or makes a link, then every other control but tab and newline.
+# What sets a title, writes a clipboard or makes a link (OSC, DCS and their like, with their end), then what moves a
+# cursor or paints (CSI), then every other escape, then every other control but tab and newline. A beginning without its
+# end is taken out alone: what stands behind it is text, and hiding text is what a sequence would be for.
 _SEQUENCES = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_].*?(?:\x1b\\|\Z)|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?",
-    re.S,
+    r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|\x1b[ -/]*[0-~]?"
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 # Characters that change the order in which text is shown, so that it reads as what it is not.
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
@@ -20,8 +24,12 @@ def clean(text: str) -> str:
     >>> clean("a\\x1b[31mb\\r\\n")
     'ab\\n'
     """
-    text = text.replace("\r\n", "\n")
     if text.isprintable():
         return text
-    text = _CONTROLS.sub("", _SEQUENCES.sub("", text))
+    text = _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+    return visible(_SURROGATES.sub("\ufffd", text))
+
+
+def visible(text: str) -> str:
+    """Text in which the characters that reorder it are shown by their numbers."""
     return _BIDI.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)

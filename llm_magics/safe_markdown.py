@@ -1,9 +1,9 @@
 """A model's Markdown rebuilt from its syntax tree, so that a page shows what it says and does nothing else.
 
-The text is hostile until shown otherwise: front ends run the scripts in a Markdown output and fetch its pictures. Here it
-is parsed, and written anew leaf by leaf: raw HTML becomes text, links keep http, https and mailto and name their host,
-remote pictures become a line of text, and TeX that can do more than set formulas becomes code. Writing anew also means
-that the front end's parser, which is another one than ours, meets only plain forms that all of them read alike.
+The text is hostile until shown otherwise: front ends run the scripts in a Markdown output and fetch its pictures. Here
+it is parsed, and written anew leaf by leaf: raw HTML becomes text, links keep http, https and mailto and name their
+host, remote pictures become a line of text, and TeX that can do more than set formulas becomes code. Writing anew also
+means that the front end's parser, which is another one than ours, meets only plain forms that all of them read alike.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_magics import formulas
+from llm_magics.printable import visible
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
 LINK_SCHEMES = ("http", "https", "mailto")
 MAX_PICTURE = 2_000_000  # bytes of a picture that stands in the text itself
-MAX_NESTING = 40  # levels of lists and quotes; what lies deeper is dropped
+MAX_NESTING = 24  # levels of lists and quotes; what lies deeper is dropped
 MAX_EMPHASIS = 8  # levels of emphasis in emphasis
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+", re.I)
 _BREAK_ESCAPED = re.compile(r"&lt;br\s*/?&gt;", re.I)
@@ -33,19 +35,20 @@ _JOINER = "\u2060"  # shows as nothing, and keeps its neighbours from being read
 _HARD = "\v"  # a hard line break, until it is known where it stands
 
 
-def rebuild(text: str) -> str:
-    """The same Markdown in a form that is safe to show.
+def rebuild(text: str, *, alone: bool = True) -> str:
+    """The same Markdown in a form that is safe to show; ``alone`` says that nothing else stands on the page.
 
     >>> rebuild("Hi <img src=x onerror=alert(1)> **there**")
     'Hi &lt;img src=x onerror=alert(1)&gt; **there**'
     """
     text = _readable(text)
-    place = _Place(signs=len(formulas.SIGNS.findall(text)))
+    place = _Place(signs=len(formulas.SIGNS.findall(text)) + (not alone))
     return _blocks(_tree(_parser().parse(text)), place)
 
 
 def fenced(code: str, language: str = "") -> str:
     """A code block that its content cannot end."""
+    code = visible(code)  # code that reads in another order than it runs has fooled reviewers
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     word = re.match(r"[A-Za-z0-9_+#.-]*", language.lstrip("{. "))
@@ -54,7 +57,7 @@ def fenced(code: str, language: str = "") -> str:
 
 
 def code_span(code: str) -> str:
-    """Inline code that its content cannot end: a tick in it stands between two spans, as parsers differ on longer ticks."""
+    """Inline code that its content cannot end: a tick in it stands between two spans, as parsers differ on more."""
     parts = " ".join(_readable(code).split("\n")).split("`")
     return f"{_JOINER}&#96;{_JOINER}".join(_span_of(part) for part in parts)
 
@@ -77,13 +80,30 @@ def prose(text: str) -> str:
 
 def link(shown: str, url: str) -> str:
     """A link that shows this text and names its host; text alone where the URL may not be linked."""
-    return _link(_escape(" ".join(_readable(shown).split("\n"))), shown, url)
+    return _link(_escape(" ".join(_readable(shown).split("\n"))), shown, _parser().normalizeLink(url))
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A fenced code block of a text, and the lines it takes there: from ``first`` up to ``end``."""
+
+    code: str
+    language: str
+    first: int
+    end: int
+
+
+def fences(text: str) -> list[Fence]:
+    """The fenced code blocks of a text, in lists and quotes too; one that is never closed ends with its text."""
+    found = [(token, token.map) for token in _parser().parse(text) if token.type == "fence"]
+    return [Fence(token.content, token.info.strip(), *lines) for token, lines in found if lines]
 
 
 def _readable(text: str) -> str:
-    """One kind of line end, and no controls: parsers disagree about all others."""
+    """One kind of line end, and no controls: parsers disagree about all others. What turns text around is shown."""
     text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
-    return _CONTROLS.sub("", text.replace("\v", " ").replace("\f", " "))
+    text = _CONTROLS.sub("", text.replace("\v", " ").replace("\f", " "))
+    return re.sub("[\u202d\u202e]", lambda match: visible(match[0]), text)
 
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -104,7 +124,7 @@ def _escape(text: str, *, later: bool = False, more: bool = True) -> str:
 
 
 def _unlinked(escaped: str) -> str:
-    """Escaped text in which no front end finds a URL to link: it would take what stands behind, ticks too, for a part."""
+    """Escaped text in which no front end finds a URL to link, and takes what stands behind, ticks too, for its end."""
     return _URL_START.sub(rf"\1{_JOINER}", escaped)
 
 
@@ -122,7 +142,7 @@ _URL_START = re.compile(r"(:(?=//)|www(?=\.))", re.I)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where something is written: ``signs`` counts what a front end may take for a formula's delimiters in the whole text."""
+    """Where something is written. ``signs`` counts what a front end may take for formulas' ends in the whole text."""
 
     signs: int
     quoted: bool = False
@@ -165,6 +185,8 @@ def _may_touch(before: _Node | None, node: _Node) -> bool:
     """Whether one block can follow another without a blank line and still be read as a block of its own."""
     if before is None or before.type in ("table", "blockquote") or node.type in ("paragraph", "table"):
         return False
+    if before.type.endswith("_list") and node.type == "math_block":
+        return False
     if before.type == "paragraph" and node.type.endswith("_list"):
         return bool(node.children[0].children) and node.token.attrs.get("start", 1) == 1
     return True
@@ -197,8 +219,9 @@ def _heading(node: _Node, place: _Place) -> str:
 def _code(node: _Node, place: _Place) -> str:
     code = node.token.content
     if place.quoted and _signs_here_and_elsewhere(code, place):
-        # Inside a quote a front end that looks for formulas first does not see where the code ends; in a code span it does.
-        return _lines(_HARD.join(_span(line, place) if line.strip() else "&#160;" for line in code.split("\n")))
+        # A front end that looks for formulas first does not see where code in a quote ends; of a code span it does.
+        lines = (_span(line, place) if line.strip() else "&#160;" for line in code.rstrip().split("\n"))
+        return _lines(_HARD.join(lines))
     return fenced(code, node.token.info.strip())
 
 
@@ -224,7 +247,7 @@ def _list(node: _Node, place: _Place, before: _Node | None = None) -> str:
 
 
 def _is_tight(node: _Node, place: _Place) -> bool:
-    """Whether the items stand close. Code with a formula's signs gets blank lines around it: they end a search for one."""
+    """Whether the items stand close. Code with a formula's signs gets blank lines around it: they end its search."""
     children = [child for item in node.children for child in item.children]
     if any(child.type == "paragraph" and not child.token.hidden for child in children):
         return False
@@ -271,8 +294,9 @@ def _formula(node: _Node, place: _Place) -> str:
 
 
 def _code_of(tex: str, place: _Place) -> str:
-    tex = tex.strip("\n")
-    return "  \n".join(_span(line, place) for line in tex.split("\n") if line.strip()) if place.quoted else fenced(tex, "latex")
+    if not place.quoted:
+        return fenced(tex.strip("\n"), "latex")
+    return "  \n".join(_span(line, place) for line in tex.split("\n") if line.strip())
 
 
 _BLOCKS: dict[str, Callable[[_Node, _Place], str]] = {
@@ -282,7 +306,7 @@ _BLOCKS: dict[str, Callable[[_Node, _Place], str]] = {
     "code_block": _code,
     "blockquote": _quote,
     "table": _table,
-    "hr": lambda node, place: "***",  # dashes below a line would make a heading of it
+    "hr": lambda node, place: "___",  # dashes below a line would make a heading of it, stars in a list another list
     "math_block": _formula,
 }
 
@@ -336,8 +360,9 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
 
 def _put(out: list[str], piece: str) -> None:
     """Append a leaf, kept apart from the one before where both together would be read as something else."""
-    last = next((one[-1] for one in reversed(out) if one), "")
-    first = piece[:1]
+    if not piece:
+        return
+    last, first = out[-1][-1] if out else "", piece[0]
     if {last, first} <= {"`", "~", "$"} or (last == "$" and first.isalnum()) or (last.isalnum() and first == "$"):
         out.append(_JOINER)
     out.append(piece)
@@ -350,7 +375,7 @@ def _text(text: str, *, later: bool, more: bool, linked: bool) -> str:
     for match in () if linked else _BARE_URL.finditer(text):
         url = _without_end(match[0])
         out += _unlinked(_escape(text[position : match.start()], later="$" in text[match.start() :] or later))
-        out += _link(_escape(url), url, url if ":" in url else f"http://{url}")
+        out += _link(_escape(url), url, _parser().normalizeLink(url if "://" in url else f"http://{url}"))
         position = match.start() + len(url)
     rest = _escape(text[position:], later=later, more=more)
     return _BREAK_ESCAPED.sub(_HARD, out + (rest if linked else _unlinked(rest)))
@@ -361,9 +386,10 @@ _BARE_URL = re.compile(r"(?<![\w@/.])(?:https?://|www\.)(?=\w)[^\s<>\"'`\\|{}，
 
 def _without_end(url: str) -> str:
     """A bare URL without the punctuation that belongs to the sentence around it."""
-    while url[-1] in ".,:;!?*_~)]" and not (url[-1] == ")" and url.count("(") >= url.count(")")):
-        url = url[:-1]
-    return url
+    end, unopened = len(url), url.count(")") - url.count("(")
+    while url[end - 1] in ".,:;!?*_~]" or (url[end - 1] == ")" and unopened > 0):
+        end, unopened = end - 1, unopened - (url[end - 1] == ")")
+    return url[:end]
 
 
 def _code_in_line(code: str, place: _Place, *, linked: bool, cell: bool) -> str:
@@ -388,7 +414,9 @@ def _link(shown: str, plain: str, url: str, behind: str = "") -> str:
     host = _host(url)
     if host is None:
         return _unlinked(shown) + (f" ({code_span(url)})" if url and url not in plain else "")
-    is_named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) or behind.startswith(f" ({host})")
+    is_named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) or (
+        behind.replace(_JOINER, "").startswith(f" ({host})")
+    )
     named = "" if is_named else f" ({_unlinked(_escape(host))})"
     return f"[{shown.strip(' ') or _escape(host)}]({_destination(url)}){named}"
 
@@ -409,7 +437,7 @@ def _destination(url: str) -> str:
 
 
 def _picture(leaf: Token) -> str:
-    url, alt = str(leaf.attrs.get("src", "")), _one_line(escape(leaf.content))
+    url, alt = str(leaf.attrs.get("src", "")), _BREAK_ESCAPED.sub(" ", escape(leaf.content))
     if len(url) <= MAX_PICTURE and _PICTURE.fullmatch(url):
         return f"![{alt}]({url})"
     host = _host(url) or url[:60]
@@ -427,5 +455,15 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline"])
     formulas.add_rules(parser)
+    define = next(rule.fn for rule in parser.block.ruler.__rules__ if rule.name == "reference")
+    parser.block.ruler.at(
+        "reference", lambda state, *place: not _is_footnote(state, place[0]) and define(state, *place)
+    )
     parser.validateLink = lambda url: True  # type: ignore[method-assign] # what may be linked is decided when writing
     return parser
+
+
+def _is_footnote(state: StateBlock, line: int) -> bool:
+    """Whether a line that looks like a link's definition is a footnote: those are text here, and none of it is lost."""
+    start = state.bMarks[line] + state.tShift[line]
+    return state.src.startswith("[^", start)

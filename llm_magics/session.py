@@ -84,7 +84,7 @@ class Session:
         name, connection, body = self.prepare(ask, namespace)
         host = host_of(connection.base_url)
         outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries))
-        running = self._runtime.stream(exchange(connect_async(connection), body, connection.max_retries, outcome))
+        running = self._runtime.stream(exchange(connect_async(connection), outcome))
         painted = painter(f"{name} @ {'this machine' if is_demo(name) else host}")
         view = View()
 

@@ -85,15 +85,15 @@ def fold(view: View, events: Iterable[Event]) -> View:
 
 def view_of(message: ChatCompletionMessage, answer: Answer | None = None) -> View:
     """The view of a finished message, wherever it came from; ``answer`` adds what the message itself does not hold."""
-    reply = read_completion({"choices": [{"message": fields_of(message)}]})
-    whole = reply.message()
+    fields = fields_of(message)
+    whole = read_completion({"choices": [{"message": fields}]}).message()
     view = View(
-        reasoning=getattr(whole, "reasoning_content", None) or "",
-        text=whole.content or "",
-        refusal=whole.refusal or "",
+        reasoning=_text(getattr(whole, "reasoning_content", None)),
+        text=_text(whole.content),
+        refusal=_text(whole.refusal),
         calls=tuple(_calls(whole.tool_calls or [])),
-        citations=tuple(_citations(getattr(message, "annotations", None) or [])),
-        transcript=str(_get(getattr(message, "audio", None), "transcript") or ""),
+        citations=tuple(_citations(fields)),
+        transcript=_text(_get(fields.get("audio"), "transcript")),
     )
     if answer is None:
         return view
@@ -101,8 +101,11 @@ def view_of(message: ChatCompletionMessage, answer: Answer | None = None) -> Vie
 
 
 def fields_of(message: Any) -> dict[str, Any]:
-    """A message object's fields, those of compatible servers included, as plain containers."""
-    dumped: dict[str, Any] = message.model_dump(exclude_none=True, warnings=False)
+    """A message object's fields, those of compatible servers included, as plain containers where they can be."""
+    try:
+        dumped: dict[str, Any] = message.model_dump(exclude_none=True, warnings=False)
+    except (ValueError, TypeError, AttributeError, RecursionError):  # fields of other types than the SDK's
+        return {name: value for name, value in dict(message).items() if value is not None}
     return dumped
 
 
@@ -123,10 +126,13 @@ def mark_of(answer: Answer) -> str:
             return "Cut off: the connection ended before the answer did."
         case "failed":
             return "Failed: this is what had arrived."
-        case "ok" if answer.finish_reason not in (None, "stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn"):
+        case "ok" if answer.finish_reason not in _WHOLE:
             return f"Finished with reason {answer.finish_reason!r}."
         case _:
             return ""
+
+
+_WHOLE = (None, "stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn")
 
 
 def _reasoning_tokens(usage: Mapping[str, Any] | None) -> int:
@@ -143,12 +149,21 @@ def _calls(calls: Iterable[Any]) -> Iterable[CallView]:
         yield CallView(str(_get(body, "name") or "?"), shown)
 
 
-def _citations(annotations: Iterable[Any]) -> Iterable[tuple[str, str]]:
-    for annotation in annotations:
-        citation = _get(annotation, "url_citation") or annotation
-        url = _get(citation, "url")
+def _citations(fields: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Title and URL of each source: OpenAI's annotations, or the plain list of URLs that some servers send."""
+    for found in [*_listed(fields.get("annotations")), *_listed(fields.get("citations"))]:
+        citation = _get(found, "url_citation") or found
+        url = citation if isinstance(citation, str) else _get(citation, "url")
         if isinstance(url, str) and url:
-            yield str(_get(citation, "title") or url), url
+            yield _text(_get(citation, "title")) or url, url
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _get(thing: Any, name: str) -> Any:

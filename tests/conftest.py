@@ -27,6 +27,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name in keys or name.startswith(("LLM_MAGICS_MODEL", "OPENAI_")):
             monkeypatch.delenv(name)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm_magics" / "node"
+    monkeypatch.setenv("LLM_MAGICS_NODE_CACHE", os.environ.get("LLM_MAGICS_NODE_CACHE", str(cache)))
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("LLM_MAGICS_DIR", str(folder / "config"))
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))

@@ -31,7 +31,10 @@ REFUSALS: dict[str, tuple[int, Any]] = {
     "older llama.cpp, choice": (500, error("Unsupported param: tool_choice", 500)),
     "nim": (501, error("Tool usage is only supported for Chat Completions API")),
     "nim, text": (501, "Tool usage is only supported for Chat Completions API"),
-    "openrouter": (404, error("No endpoints found that support tool use. To learn more about provider routing, visit: https://x", 404)),
+    "openrouter": (
+        404,
+        error("No endpoints found that support tool use. To learn more about provider routing, visit: https://x", 404),
+    ),
     "openrouter, raw": (400, wrapped(error("tools is not supported in this model"))),
     "openrouter, raw text": (400, wrapped("This model does not support function calling")),
     "openai": (400, error("tools is not supported in this model. For a list of supported models, refer to https://x")),
@@ -45,8 +48,14 @@ REFUSALS: dict[str, tuple[int, Any]] = {
     "gemini, in a list": (400, [error("Function calling is not enabled for models/gemma-3-27b-it", 400)]),
     "deepseek": (400, error("deepseek-reasoner does not support Function Calling")),
     "vercel": (405, error("Tool calling is not supported for model: acme/tiny")),
-    "litellm": (400, error("litellm.UnsupportedParamsError: azure does not support parameters: ['tool_choice'], for model=x", "400")),
-    "litellm, wrapped": (400, error('litellm.BadRequestError: OllamaException - {"error":"gemma3 does not support tools"}', "400")),
+    "litellm": (
+        400,
+        error("litellm.UnsupportedParamsError: azure does not support parameters: ['tool_choice'], for model=x", "400"),
+    ),
+    "litellm, wrapped": (
+        400,
+        error('litellm.BadRequestError: OllamaException - {"error":"gemma3 does not support tools"}', "400"),
+    ),
     "fastapi": (422, {"detail": [FORBIDDEN]}),
     "fastapi, location last": (422, {"detail": [{"msg": "extra fields not permitted", "loc": ["body", "tools"]}]}),
     "generic": (400, error("This model is not supported for tool calling.")),
@@ -63,14 +72,35 @@ REFUSALS: dict[str, tuple[int, Any]] = {
 ECHO = {"messages": [{"role": "user", "content": "why are tools are not supported?"}], "tools": [{"type": "function"}]}
 
 NOT_REFUSALS: dict[str, tuple[int, Any]] = {
-    "groq, call failed": (400, error("Failed to call a function. Please adjust your prompt.", "tool_use_failed", failed_generation="x")),
-    "schema": (400, error("Invalid schema for function 'f': tools is not supported here", "invalid_function_parameters")),
-    "name": (400, error("Invalid 'tools[0].function.name': string does not match pattern.", param="tools[0].function.name")),
+    "groq, call failed": (
+        400,
+        error("Failed to call a function. Please adjust your prompt.", "tool_use_failed", failed_generation="x"),
+    ),
+    "schema": (
+        400,
+        error("Invalid schema for function 'f': tools is not supported here", "invalid_function_parameters"),
+    ),
+    "name": (
+        400,
+        error("Invalid 'tools[0].function.name': string does not match pattern.", param="tools[0].function.name"),
+    ),
     "too many": (400, error("Invalid 'tools': array too long. Expected an array with maximum length 128.")),
     "history": (400, error("messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")),
     "id": (400, error("tool_call_id call_1 is unknown; tools are not supported to answer it")),
-    "context": (400, error("This model's maximum context length is 8192 tokens; functions are not supported beyond.", "context_length_exceeded")),
-    "effort": (400, error("Function tools with reasoning_effort are not supported for gpt-6 in /v1/chat/completions. Set reasoning_effort to 'none'.", param="reasoning_effort")),
+    "context": (
+        400,
+        error(
+            "This model's maximum context length is 8192 tokens; functions are not supported beyond.",
+            "context_length_exceeded",
+        ),
+    ),
+    "effort": (
+        400,
+        error(
+            "Function tools with reasoning_effort are not supported for gpt-6. Set reasoning_effort to 'none'.",
+            param="reasoning_effort",
+        ),
+    ),
     "streaming only": (400, error("This model doesn't support tool use in streaming mode.")),
     "parallel": (400, error("parallel tool calls are not supported by this model")),
     "strict": (400, error("'strict' in tools is not supported")),
@@ -82,8 +112,14 @@ NOT_REFUSALS: dict[str, tuple[int, Any]] = {
     "ollama, no such model": (404, error('model "tooly" not found, try pulling it first')),
     "another field": (422, {"detail": [{**FORBIDDEN, "loc": ["body", "logit_bias"]}]}),
     "inside a tool": (422, {"detail": [{**FORBIDDEN, "loc": ["body", "tools", 0, "function", "strict"]}]}),
-    "echo": (422, {"detail": [{"type": "missing", "loc": ["body", "max_tokens"], "msg": "Field required", "input": ECHO}]}),
-    "temperature": (400, error("'temperature' does not support 0.2 with this model.", "unsupported_value", param="temperature")),
+    "echo": (
+        422,
+        {"detail": [{"type": "missing", "loc": ["body", "max_tokens"], "msg": "Field required", "input": ECHO}]},
+    ),
+    "temperature": (
+        400,
+        error("'temperature' does not support 0.2 with this model.", "unsupported_value", param="temperature"),
+    ),
     "mentions": (400, error("Something went wrong while tools were being used.")),
     "tool choice value": (400, error("tool_choice 'f' names no tool among tools", param="tool_choice")),
     "web page": (400, "<html><title>400</title>Bad request</html>"),

@@ -88,7 +88,9 @@ def test_the_history_of_tools_becomes_text_when_they_are_dropped() -> None:
         {"role": "function", "name": "g", "content": "43"},
     ]
     before = json.dumps(messages)
-    plain = without_tools({"model": "m", "messages": messages, "tools": TOOLS, "functions": [], "function_call": "auto"})
+    plain = without_tools(
+        {"model": "m", "messages": messages, "tools": TOOLS, "functions": [], "function_call": "auto"}
+    )
     assert json.dumps(messages) == before, "the caller's own messages stay as they are"
     assert set(plain) == {"model", "messages"}
     assert plain["messages"] == [
@@ -106,7 +108,9 @@ def test_the_history_of_tools_becomes_text_when_they_are_dropped() -> None:
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_a_failure_that_may_pass_is_tried_again_after_growing_pauses(status: int) -> None:
     waits = [pause(refusal(status), retried) for retried in range(6)]
-    assert all(wait is not None and low * 0.75 <= wait <= low for wait, low in zip(waits, [0.5, 1, 2, 4, 8, 8], strict=True))
+    assert all(
+        wait is not None and low * 0.75 <= wait <= low for wait, low in zip(waits, [0.5, 1, 2, 4, 8, 8], strict=True)
+    )
 
 
 @pytest.mark.parametrize("status", [None, 301, 400, 401, 403, 404, 413, 422])

@@ -12,7 +12,7 @@ FLOORS = {
     0: {"errors", "config", "config_files", "secrets", "events", "printable"},
     1: {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
     2: {"contexts", "demo"},
-    3: {"view", "safe_markdown", "renderers"},
+    3: {"view", "safe_markdown", "formulas", "renderers"},
     4: {"live", "configuration", "session", "lines", "cells", "settings", "completion", "magics", "extension"},
 }
 ROOMS = {name: floor for floor, names in FLOORS.items() for name in names}

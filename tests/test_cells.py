@@ -225,3 +225,16 @@ def test_typographic_quotes_inside_a_prompt_are_the_prompts_own(far_shell: Shell
 def test_lines_of_the_prompt_that_look_like_options_or_commands_are_text(far_shell: Shell, far: FarEnd) -> None:
     far_shell.run("%%llm\n--model x\n!ls\n%pwd")
     assert far.chats[-1].body["messages"][0]["content"] == "--model x\n!ls\n%pwd"
+
+
+def test_json_on_the_line_keeps_its_quotes_and_blanks(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run('m = %llm --param stop=["END", "the end"] --param logit_bias={"50256": -100} -t 0 What\'s "that"?')
+    body = far.chats[-1].body
+    assert (body["stop"], body["logit_bias"]) == (["END", "the end"], {"50256": -100})
+    assert body["messages"][0]["content"] == 'What\'s "that"?'
+
+
+@pytest.mark.parametrize("prompt", ["It's 5 o'clock", '"quoted" words', "- a dash first", "-5 degrees", "100% sure"])
+def test_the_line_forms_prompt_is_sent_as_it_stands(far_shell: Shell, far: FarEnd, prompt: str) -> None:
+    far_shell.run(f"m = %llm -t 0 {prompt}")
+    assert far.chats[-1].body["messages"][0]["content"] == prompt

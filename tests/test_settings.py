@@ -110,6 +110,18 @@ def test_config_traits_stand_below_llm_config_and_the_newer_word_wins(far_shell:
     assert sent(far_shell, far)["temperature"] == 0.9
 
 
+def test_ipython_config_py_sets_the_same_traits(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.ip.config.LLMMagics.temperature = 0.35
+    far_shell.run("%reload_ext llm_magics")
+    assert sent(far_shell, far)["temperature"] == 0.35
+
+
+def test_a_trait_that_no_setting_can_have_is_told(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%config LLMMagics.temperature = 9.0")
+    assert "%config LLMMagics: temperature: 9.0" in far_shell.run("%%llm\nHi").errors
+    assert far.chats == []
+
+
 def test_layers_override_each_other_in_their_order(
     far_shell: Shell, far: FarEnd, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +359,12 @@ def test_a_project_file_does_not_send_a_key_or_a_prompt_to_a_host_nobody_approve
     sent(shell, far, "%%llm -m openai\nHi")
     project.write_text(text + "# changed\n")
     assert "%llm_config --trust" in shell.run("%%llm -m openai\nHi").errors
+
+
+@pytest.mark.parametrize("host", ["127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example"])
+def test_a_host_that_only_looks_like_this_machine_is_not_taken_for_it(shell: Shell, home: Path, host: str) -> None:
+    write(home / "work" / "llm_magics.toml", f'[models.here]\nbase_url = "http://{host}/v1"\n')
+    assert "%llm_config --trust" in shell.run("%%llm -m here\nHi").errors
 
 
 def test_a_project_file_may_name_a_keyless_model_on_this_machine(shell: Shell, far: FarEnd, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"id": "c1", "model": "m1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-def call(arguments: Any = None, *, name: str | None = None, id: str | None = None, index: int | None = None) -> Any:
+def call(arguments: Any = None, *, name: str | None = None, id: str | None = None, index: int | None = None) -> Any:  # noqa: A002 - the wire's word
     piece: dict[str, Any] = {"function": {}}
     for key, value in {"id": id, "index": index}.items():
         if value is not None:
@@ -91,8 +92,33 @@ def joined(events: Iterable[Event]) -> dict[Any, Any]:
 # ---------------------------------------------------------------- bytes may be cut anywhere
 
 TEXTS = st.sampled_from(
-    ["", "a", " ", "\n", "\n\n", "<", "<think>", "<THINK>\n", "<thi", "nk>", "</", "think>", "</think>", "</Think>\n\n"]
-    + ["İK", "日本", "😀", "\ud83d", "\ude00", "data: x", '{"a":', "}", "\u2028", "\u0085", "[DONE]"]
+    [
+        "",
+        "a",
+        " ",
+        "\n",
+        "\n\n",
+        "<",
+        "<think>",
+        "<THINK>\n",
+        "<thi",
+        "nk>",
+        "</",
+        "think>",
+        "</think>",
+        "</Think>\n\n",
+        "İK",
+        "日本",
+        "😀",
+        "�",
+        "�",
+        "data: x",
+        '{"a":',
+        "}",
+        "\u2028",
+        "\x85",
+        "[DONE]",
+    ]
 )
 DELTAS = st.one_of(
     st.builds(lambda text: {"content": text}, TEXTS),
@@ -106,15 +132,25 @@ DELTAS = st.one_of(
         st.sampled_from([None, 0, 1]),
         st.sampled_from([None, "", "id1", "id2"]),
         st.sampled_from([None, "f", "g"]),
-        st.sampled_from([None, "", "{", '"x', "\\", '"', ':1}', "{}", '{"y":2}', "\ud83d", "\ude00", {"z": 3}]),
+        st.sampled_from([None, "", "{", '"x', "\\", '"', ":1}", "{}", '{"y":2}', "\ud83d", "\ude00", {"z": 3}]),
     ),
 )
 PAYLOADS = st.one_of(
     st.builds(lambda delta: chunk(**delta), DELTAS),
     st.builds(lambda delta, finish: chunk(finish, **delta), DELTAS, st.sampled_from(["", "stop", "length"])),
     st.sampled_from(
-        [42, None, [], "x", {}, {"choices": None}, {"choices": []}, {"choices": [], "usage": {"prompt_tokens": 1}}]
-        + [{"choices": [{"delta": None}]}, {"choices": [{"index": 1, "delta": {"content": "other"}}]}]
+        [
+            42,
+            None,
+            [],
+            "x",
+            {},
+            {"choices": None},
+            {"choices": []},
+            {"choices": [], "usage": {"prompt_tokens": 1}},
+            {"choices": [{"delta": None}]},
+            {"choices": [{"index": 1, "delta": {"content": "other"}}]},
+        ]
     ),
 )
 
@@ -139,7 +175,9 @@ def bodies(draw: st.DrawFn) -> bytes:
         if comma and draw(st.booleans()):
             text = head + b"," + end() + b"data: " + tail
         out += [draw(st.sampled_from([b"data: ", b"data:"])), text, end(), end()]
-    out.append(draw(st.sampled_from([b"", DONE, b"data: [DONE]", b'data: {"choices":[{"del', b'data: {"error":"boom"}'])))
+    out.append(
+        draw(st.sampled_from([b"", DONE, b"data: [DONE]", b'data: {"choices":[{"del', b'data: {"error":"boom"}']))
+    )
     return b"".join(out)
 
 
@@ -149,7 +187,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'\xef\xbb\xbfdata: {"choices":[]}\n\n', [1, 2, 3], "")
 def test_a_body_cut_at_any_place_gives_the_same_message(body: bytes, cuts: list[int], content_type: str) -> None:
     places = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
-    pieces = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [body[a:b] for a, b in itertools.pairwise(places)]
     one_by_one = [body[at : at + 1] for at in range(len(body))]
     assert story(pieces, content_type) == story([body], content_type) == story(one_by_one, content_type)
 
@@ -160,7 +198,7 @@ def test_a_body_cut_at_any_place_gives_the_same_message(body: bytes, cuts: list[
 @example("<think>İİ</think>x", [8])
 def test_text_cut_into_any_deltas_gives_the_same_message(text: str, cuts: list[int]) -> None:
     places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    deltas = [chunk(content=text[a:b]) for a, b in zip(places, places[1:], strict=False)]
+    deltas = [chunk(content=text[a:b]) for a, b in itertools.pairwise(places)]
     assert streamed(*deltas).message() == streamed(chunk(content=text)).message()
 
 
@@ -177,7 +215,7 @@ def test_arguments_cut_at_any_place_are_put_together(
     text = json.dumps(arguments, ensure_ascii=ascii_only)
     units = text.encode("utf-16-le", "surrogatepass")  # cut between the halves of a pair, too
     places = [0, *sorted(cut * 2 % (len(units) + 2) for cut in cuts), len(units)]
-    parts = [units[a:b].decode("utf-16-le", "surrogatepass") for a, b in zip(places, places[1:], strict=False)]
+    parts = [units[a:b].decode("utf-16-le", "surrogatepass") for a, b in itertools.pairwise(places)]
     pieces = [call("", name="f", id="a", index=0)]
     pieces += [call(part, name="f" if repeats_name else None, index=0) for part in parts]
     assert [json.loads(given) for _, given in called(*pieces)] == [arguments]
@@ -620,7 +658,9 @@ def test_a_custom_tools_input_is_free_text() -> None:
 
 def test_what_must_be_sent_back_with_a_call_is_kept() -> None:
     extra = {"google": {"thought_signature": "s"}}
-    (found,) = streamed(chunk(tool_calls=[{**call("{}", name="f", index=0), "extra_content": extra}])).message().tool_calls
+    (found,) = (
+        streamed(chunk(tool_calls=[{**call("{}", name="f", index=0), "extra_content": extra}])).message().tool_calls
+    )
     assert found.extra_content == extra
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from llm_magics.errors import PromptError
+from llm_magics.errors import PromptError, short
 
 BUDGET = 400_000  # characters of one value; about 100,000 tokens
 
@@ -26,12 +27,17 @@ KINDS = {
     "numpy.ndarray": "array:describe",
 }
 # Things that have no text of their own, and what to put instead.
-_UNTELLABLE = (
+_UNTELLABLE: tuple[tuple[Callable[[Any], bool], str, str], ...] = (
+    (lambda obj: isinstance(obj, io.IOBase), "an open file", "its text, with .read()"),
     (inspect.isgenerator, "a generator", "list(…) of it"),
-    (inspect.iscoroutine, "a coroutine", "its awaited value"),
+    (inspect.isasyncgen, "an asynchronous generator", "a list of its values"),
+    (inspect.isawaitable, "a coroutine", "its awaited value"),
     (inspect.ismodule, "a module", "one of its values"),
+    (inspect.isclass, "a class", "inspect.getsource(…) of it, or one of its instances"),
     (inspect.isroutine, "a function", "inspect.getsource(…) of it, or call it"),
     (lambda obj: isinstance(obj, Iterator) and not hasattr(obj, "__len__"), "an iterator", "list(…) of it"),
+    (lambda obj: _name_of(obj) == "polars.lazyframe.frame.LazyFrame", "a lazy frame", "its .collect()"),
+    (lambda obj: type(obj).__module__ in ("_thread", "threading"), "a lock or a thread", "something that has a text"),
 )
 
 
@@ -43,6 +49,10 @@ class TooLarge(ValueError):
         self.size = size
 
 
+class Untellable(ValueError):
+    """Raised by a teller for an object that would be told wrongly; says why, and what to do."""
+
+
 def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
     """What a prompt says of this object; ``name`` is the expression it came from, for complaints.
 
@@ -51,11 +61,13 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
     """
     for is_one, kind, instead in _UNTELLABLE:
         if is_one(obj):
-            raise PromptError(f"{name!r} is {kind}, which cannot be put into a prompt: use {instead}. Nothing was sent.")
+            raise PromptError(f"{short(name)} is {kind}, which has no text: put {instead}. Nothing was sent.")
     try:
-        told: str = _teller(obj)(obj, budget)
+        told = _told(obj, budget)
     except TooLarge as error:
         raise too_long(name, error.size, budget) from None
+    except Untellable as error:
+        raise PromptError(f"{short(name)} {error}. Nothing was sent.") from None
     if len(told) > budget:
         raise too_long(name, len(told), budget)
     return told
@@ -64,17 +76,33 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
 def too_long(name: str, size: int, budget: int) -> PromptError:
     """The error for a value that no model could read."""
     return PromptError(
-        f"{name!r} is about {size:,} characters (≈ {size // 4:,} tokens), more than the {budget:,} a value may have. "
+        f"{short(name)} is about {size:,} characters (≈ {size // 4:,} tokens), more than the {budget:,} a value may have. "
         f"Put a part of it, such as its head or a summary. Nothing was sent."
     )
 
 
-def _teller(obj: Any) -> Any:
+def _told(obj: Any, budget: int) -> str:
+    try:
+        return str(_teller(obj)(obj, budget))
+    except (TooLarge, Untellable):
+        raise
+    except Exception as error:  # noqa: BLE001 - the user's own class, or its library, may raise anything
+        return f"<{type(obj).__name__}: its text failed with {type(error).__name__}>"
+
+
+def _teller(obj: Any) -> Callable[[Any, int], str]:
     if callable(getattr(type(obj), "_repr_llm_", None)):
         return lambda obj, budget: str(obj._repr_llm_())
     for base in type(obj).__mro__:
         row = KINDS.get(f"{base.__module__}.{base.__qualname__}")
         if row:
             module, function = row.split(":")
-            return getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    return importlib.import_module(f"{__name__}.text").describe
+            teller: Callable[[Any, int], str] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+            return teller
+    from llm_magics.contexts import text
+
+    return text.describe
+
+
+def _name_of(obj: Any) -> str:
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"

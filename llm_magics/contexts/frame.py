@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from llm_magics.contexts import TooLarge
+from llm_magics.contexts import TooLarge, Untellable
 
 CELL = 8  # characters a value takes on average; only the order of magnitude counts
 
 
 def describe(obj: Any, budget: int) -> str:
-    """The whole table as CSV, with its index where that is more than row numbers.
+    """The whole table as CSV, with its index where that is more than row numbers; a missing value is an empty field.
 
     Raises:
         TooLarge: it cannot fit; told by its shape, without writing it.
+        Untellable: two of its columns have the same name.
     """
-    shape = getattr(obj, "shape", (len(obj), 1))
-    rows, columns = shape[0], (shape[1] if len(shape) > 1 else 1)
-    expected = rows * max(columns, 1) * CELL
-    if expected > 4 * budget:
-        raise TooLarge(expected)
+    rows, columns = (*obj.shape, 1)[:2]
+    if rows * columns * CELL > 4 * budget:
+        raise TooLarge(rows * columns * CELL)
+    if columns == 0:
+        return f"a table of {rows:,} rows and no columns"
+    _check_names(obj)
     return _csv(obj)
+
+
+def _check_names(obj: Any) -> None:
+    names = list(getattr(obj, "columns", ()))
+    if twice := [name for name, times in Counter(map(str, names)).items() if times > 1]:
+        raise Untellable(f"has several columns named {twice[0]!r}: give each its own name")
 
 
 def _csv(obj: Any) -> str:
     root = type(obj).__module__.partition(".")[0]
     if root == "polars":
-        return str((obj.to_frame() if hasattr(obj, "to_frame") else obj).write_csv())
+        return _polars(obj.to_frame() if hasattr(obj, "to_frame") else obj)
     if root == "pyarrow":
         return str(obj.to_pandas().to_csv(index=False))
     numbered = type(obj.index).__name__ == "RangeIndex" and obj.index.name is None
     return str(obj.to_csv(index=not numbered))
+
+
+def _polars(frame: Any) -> str:
+    """CSV has no lists and no structures: a table with such columns is told as JSON, a line a row."""
+    nested = any(kind.is_nested() or kind.is_object() for kind in frame.schema.dtypes())
+    return str(frame.write_ndjson() if nested else frame.write_csv())

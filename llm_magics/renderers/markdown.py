@@ -2,127 +2,124 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 
-from llm_magics.safe_markdown import escape, fenced, rebuild
+from llm_magics.printable import clean, visible
+from llm_magics.safe_markdown import escape, fenced, fences, link, prose, rebuild
 from llm_magics.view import CallView, View
 
 MAX_SHOWN = 200_000  # characters of one segment; a page with more is slow, and Jupyter drops larger messages
+MAX_ARGUMENTS = 20_000  # characters of one tool call's arguments
+MAX_LISTED = 50  # tool calls, and sources
+MAX_NAME = 100
 
 
 def render(view: View) -> str:
     """The view as Markdown whose every leaf is escaped."""
+    alone = not (view.notes or view.reasoning or view.refusal or view.transcript or view.calls or view.citations)
     parts = [
-        *(f"*{escape(note)}*" for note in view.notes),
+        *(f"*{escape(note.strip())}*" for note in view.notes),
         reasoning(view.reasoning),
-        body(view),
-        refusal(view.refusal),
-        transcript(view.transcript),
-        *(call(one) for one in view.calls),
+        body(view, alone=alone),
+        _quoted("**The model refused:** ", view.refusal),
+        _quoted("**Spoken:** ", view.transcript),
+        *(call(one) for one in view.calls[:MAX_LISTED]),
+        f"*… {len(view.calls) - MAX_LISTED} more tool calls*" if len(view.calls) > MAX_LISTED else "",
         citations(view.citations),
         f"**{escape(view.mark)}**" if view.mark else "",
     ]
-    return "\n\n".join(part for part in parts if part)
+    return (
+        "\n\n".join(part for part in parts if part) or f"*({'an empty answer' if view.empty else 'nothing but code'})*"
+    )
 
 
-def body(view: View) -> str:
-    """The answer's text in the format that was asked for."""
-    text = _capped(view.text)
+def body(view: View, *, alone: bool = True) -> str:
+    """The answer's text in the format that was asked for; ``alone`` says that nothing else stands on the page."""
     match view.output:
         case "markdown":
-            return rebuild(text)
+            return rebuild(_capped(view.text), alone=alone)
         case "text":
-            return fenced(text, "text") if text else ""
+            return fenced(_capped(view.text), "text") if view.text else ""
         case "json":
-            return as_json(text)
+            return as_json(view.text)
         case "code":
-            return rebuild(without_code(text))
+            return rebuild(_capped(without_code(view.text)), alone=alone)
 
 
 def reasoning(text: str) -> str:
     """Folded: one consults it afterwards."""
     if not text.strip():
         return ""
-    return f"<details><summary>Reasoning</summary>\n\n{rebuild(_capped(text))}\n\n</details>"
-
-
-def refusal(text: str) -> str:
-    """Said to be one, so that it is not taken for an answer."""
-    return _quoted(f"**The model refused:** {escape(_capped(text))}") if text else ""
-
-
-def transcript(text: str) -> str:
-    """What a spoken answer says."""
-    return _quoted(f"**Spoken:** {escape(_capped(text))}") if text else ""
+    return f"<details><summary>Reasoning</summary>\n\n{rebuild(_capped(text), alone=False)}\n\n</details>"
 
 
 def call(one: CallView) -> str:
     """A tool call with its arguments laid out."""
-    name = html.escape(one.name or "?")
-    return f"<details open><summary>Tool call: <code>{name}</code></summary>\n\n{arguments(one.arguments)}\n\n</details>"
+    head = f"<details open><summary>Tool call: <code>{_name(one.name)}</code></summary>"
+    return f"{head}\n\n{arguments(one.arguments)}\n\n</details>"
+
+
+def _name(name: str) -> str:
+    """A tool's name inside HTML of ours: one line, and a character reference for all but what names are made of."""
+    shown = " ".join(clean(name).split()) or "?"
+    shown = shown if len(shown) <= MAX_NAME else f"{shown[: MAX_NAME - 1]}…"
+    return re.sub(r"[^\w .:…-]", lambda match: f"&#{ord(match[0])};", shown)
 
 
 def arguments(text: str) -> str:
-    """JSON laid out; anything else as it is."""
+    """JSON laid out; anything else as it is. What would reorder it is shown: it is what someone decides upon."""
     try:
         laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return fenced(_capped(text), "text")
-    return fenced(_capped(laid_out), "json")
+    except (ValueError, RecursionError):
+        return fenced(_capped(visible(text), MAX_ARGUMENTS), "text")
+    return fenced(_capped(visible(laid_out), MAX_ARGUMENTS), "json")
 
 
 def citations(pairs: tuple[tuple[str, str], ...]) -> str:
     """The sources, numbered."""
     if not pairs:
         return ""
-    links = [rebuild(f"[{_label(title)}](<{_angle(url)}>)") for title, url in pairs]
-    return "Sources:\n\n" + "\n".join(f"{place}. {link}" for place, link in enumerate(links, 1))
+    links = [f"{place}. {link(title[:300], url)}" for place, (title, url) in enumerate(pairs[:MAX_LISTED], 1)]
+    return "Sources:\n\n" + "\n".join(links)
 
 
 def as_json(text: str) -> str:
     """The text as laid out JSON, where it is JSON; else the text, and a line that says so."""
     try:
-        value = json.loads(json_in(text))
-    except ValueError:
-        return f"{rebuild(text)}\n\n*This is not valid JSON.*"
-    return fenced(json.dumps(value, indent=2, ensure_ascii=False), "json")
+        laid_out = json.dumps(json.loads(json_in(text)), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return "\n\n".join(part for part in (rebuild(_capped(text), alone=False), "*This is not valid JSON.*") if part)
+    return fenced(_capped(laid_out), "json")
 
 
 def json_in(text: str) -> str:
     """The JSON of an answer: its only fenced block, if it has one, else all of it."""
-    blocks = _FENCE.findall(text)
-    return blocks[0][1] if len(blocks) == 1 else text
+    blocks = fences(text)
+    return blocks[0].code if len(blocks) == 1 else text
 
 
 def code_in(text: str) -> str:
     """The fenced code of an answer, its blocks one after the other; empty when there is none."""
-    return "\n\n".join(code.rstrip("\n") for _, code, _ in _FENCE.findall(text))
+    return "\n\n".join(block.code.rstrip("\n") for block in fences(text) if block.code.strip())
 
 
 def without_code(text: str) -> str:
     """The prose of an answer, its fenced code left out."""
-    return re.sub(r"\n{3,}", "\n\n", _FENCE.sub("", text)).strip()
+    lines = re.split(r"\r\n?|\n", text)
+    for block in reversed(fences(text)):
+        del lines[block.first : block.end]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
-# A fenced block: its fence, its content, and its end, or the end of the text where it was never closed.
-_FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(.*?)(^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)", re.M | re.S)
-
-
-def _capped(text: str) -> str:
-    if len(text) <= MAX_SHOWN:
+def _capped(text: str, most: int = MAX_SHOWN) -> str:
+    if len(text) <= most:
         return text
-    return f"{text[:MAX_SHOWN]}\n\n… {len(text) - MAX_SHOWN:,} more characters in `_llm.text`"
+    return f"{text[:most]}\n\n… {len(text) - most:,} more characters in _llm"
 
 
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
-
-
-def _label(title: str) -> str:
-    return " ".join(escape(title).split())
-
-
-def _angle(url: str) -> str:
-    return url.replace("<", "%3C").replace(">", "%3E").replace("\n", "").replace("\\", "%5C")
+def _quoted(head: str, text: str) -> str:
+    """A quote that says what it is, so that it is not taken for an answer."""
+    if not text.strip():
+        return ""
+    return "\n".join(f"> {line}" if line else ">" for line in (head + prose(_capped(text.strip()))).split("\n"))

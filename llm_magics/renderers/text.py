@@ -7,6 +7,7 @@ import json
 from llm_magics.printable import clean
 from llm_magics.view import View
 
+
 def render(view: View) -> str:
     """The view as plain text."""
     parts = [
@@ -16,15 +17,16 @@ def render(view: View) -> str:
         f"The model refused: {view.refusal}" if view.refusal else "",
         f"Spoken: {view.transcript}" if view.transcript else "",
         *calls(view),
-        *(f"[{place}] {title} {url}" for place, (title, url) in enumerate(view.citations, 1)),
+        "\n".join(f"[{place}] {' '.join(title.split())} {url}" for place, (title, url) in enumerate(view.citations, 1)),
         f"[{view.mark}]" if view.mark else "",
     ]
-    return clean("\n\n".join(part for part in parts if part))
+    return clean("\n\n".join(part for part in parts if part)) or "(an empty answer)"
 
 
 def thought(reasoning: str) -> str:
     """One line in place of the reasoning, which would bury the answer where nothing can be folded."""
-    return f"(thought for {len(reasoning.split())} words)" if reasoning.strip() else ""
+    count = len(reasoning.split())
+    return f"(thought for {count:,} word{'' if count == 1 else 's'})" if count else ""
 
 
 def calls(view: View) -> list[str]:
@@ -35,5 +37,5 @@ def calls(view: View) -> list[str]:
 def _compact(arguments: str) -> str:
     try:
         return json.dumps(json.loads(arguments), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments

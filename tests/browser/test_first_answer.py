@@ -32,6 +32,7 @@ for ship in ships:
 
 One night there were none. The keeper wrote: `none`, and slept well.
 """
+WORD_JOINER = "\u2060"  # nobody sees it
 ACTIVE = "img, script, iframe, svg, a[href^='javascript:']"
 
 
@@ -206,7 +207,6 @@ def test_settings_and_models_are_shown_as_tables(open_notebook: Opener, endpoint
     notebook.shot(shots / "settings.png", height=1800)
 
 
-@pytest.mark.xfail(strict=True, reason="JupyterLab takes an escaped dollar for one that opens a formula")
 def test_prices_are_no_formulas(open_notebook: Opener, endpoint: FarEnd, shots: Path) -> None:
     endpoint.answers("It costs $5 and $10, and $x^2$ is a formula.")
     notebook = open_notebook("lab", code(setup(endpoint), "%%llm\nWhat does it cost?"))
@@ -215,4 +215,4 @@ def test_prices_are_no_formulas(open_notebook: Opener, endpoint: FarEnd, shots: 
     notebook.output(1).locator("mjx-container").first.wait_for()
     notebook.shot(shots / "prices.png")
     assert notebook.output(1).locator("mjx-container").count() == 1
-    assert "$5 and $10" in notebook.output(1).inner_text()
+    assert "$5 and $10" in notebook.output(1).inner_text().replace(WORD_JOINER, "")
