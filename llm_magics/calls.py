@@ -19,9 +19,11 @@ from llm_magics import wire
 from llm_magics.adapt import Plan, Refusal, haystack, refuses_tools
 from llm_magics.config import request_params
 from llm_magics.errors import PromptError, short
+from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, Note
 from llm_magics.manager import ModelManager
 from llm_magics.secrets import Secret
+from llm_magics.surrogates import sendable, sendable_json
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI, OpenAI
@@ -106,15 +108,15 @@ def _reply_of(content: bytes, response: Any) -> wire.Reply:
         body.feed(content)
         body.close()
         if not (reply.done or reply.finished):
-            raise wire.BadPayload("an answer that ends in the middle")
+            raise BadPayload("an answer that ends in the middle")
         if not reply.choices:
-            raise wire.BadPayload("an empty answer")
-    except (wire.ServerError, wire.BadPayload) as error:
+            raise BadPayload("an empty answer")
+    except (wire.ServerError, BadPayload) as error:
         raise _api_error(error, response) from None
     return reply
 
 
-def _api_error(error: wire.ServerError | wire.BadPayload, response: Any) -> Exception:
+def _api_error(error: wire.ServerError | BadPayload, response: Any) -> Exception:
     from openai import APIError
 
     if isinstance(error, wire.ServerError):
@@ -134,7 +136,7 @@ def _sdk_errors() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        if "JSON" not in str(error) or isinstance(error, UnicodeError | wire.BadPayload | wire.ServerError):
+        if "JSON" not in str(error) or isinstance(error, UnicodeError | BadPayload | wire.ServerError):
             raise
         raise PromptError(f"the request cannot be written as JSON ({error}): nothing was sent.") from None
     except Exception as error:
@@ -174,7 +176,7 @@ def messages_of(prompt: str | Iterable[Any], system: str | None = None) -> list[
         PromptError: there is nothing to send, or something that is no message.
     """
     if isinstance(prompt, str):
-        messages = [{"role": "user", "content": wire.sendable(prompt)}]
+        messages = [{"role": "user", "content": sendable(prompt)}]
     elif isinstance(prompt, Mapping) or getattr(prompt, "role", None) is not None:
         messages = [_message(prompt)]
     elif isinstance(prompt, Iterable) and not isinstance(prompt, bytes | bytearray):
@@ -184,7 +186,7 @@ def messages_of(prompt: str | Iterable[Any], system: str | None = None) -> list[
     if not messages or (isinstance(prompt, str) and not prompt.strip()):
         raise PromptError("the prompt is empty: nothing was sent.")
     if system and not any(message.get("role") in ("system", "developer") for message in messages):
-        messages.insert(0, {"role": "system", "content": wire.sendable(system)})
+        messages.insert(0, {"role": "system", "content": sendable(system)})
     return messages
 
 
@@ -200,7 +202,7 @@ def _message(message: Any) -> dict[str, Any]:
 
 
 def _encodable(message: dict[str, Any]) -> dict[str, Any]:
-    return {key: wire.sendable_json(value) for key, value in message.items()}
+    return {key: sendable_json(value) for key, value in message.items()}
 
 
 def _whitelisted(role: str, message: Any) -> dict[str, Any]:
@@ -275,7 +277,7 @@ async def exchange(client: AsyncOpenAI, outcome: Outcome) -> AsyncIterator[list[
 
     Raises:
         openai.APIError: as `call_llm`, before the first event or after some; also for a connection that breaks.
-        wire.ServerError, wire.BadPayload: the body is an error report, or no answer.
+        wire.ServerError, BadPayload: the body is an error report, or no answer.
     """
     import openai
 

@@ -7,16 +7,18 @@ the more particular wins.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
 import math
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_magics.errors import ConfigError, UnknownModel, did_you_mean, short
+from llm_magics.errors import ConfigError, UnknownModel, did_you_mean, nearest, short
 from llm_magics.secrets import Secret
 
 DEFAULT_TIMEOUT = 120.0  # seconds
@@ -102,11 +104,11 @@ class Config:
 
     def _split(self, name: str) -> tuple[str, str]:
         known = self.model_names()
-        base, _, server_model = name.partition("/")
         if name in known:
             return name, ""
-        if base in known and server_model:
-            return base, server_model
+        for slash in reversed([place for place, char in enumerate(name) if char == "/"]):
+            if name[:slash] in known and name[slash + 1 :]:
+                return name[:slash], name[slash + 1 :]  # a configured name may have slashes of its own
         raise unknown_model(name, known, f" Another model of an endpoint is written NAME/{name[:40]}.")
 
 
@@ -114,7 +116,9 @@ def unknown_model(name: str, known: Iterable[str], hint: str = "") -> UnknownMod
     """The error for a model nobody configured."""
     known = list(known)
     listed = ", ".join(known) or "none"
-    return UnknownModel(f"no model {short(name)} in the configuration.{did_you_mean(name, known)} Known: {listed}.{hint}")
+    return UnknownModel(
+        f"no model {short(name)} in the configuration.{did_you_mean(name, known)} Known: {listed}.{hint}"
+    )
 
 
 def without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -169,12 +173,11 @@ def text(value: Any) -> Any:
 
 
 def name_or_names(value: Any) -> Any:
-    """A name, or a list of names to try in order."""
-    if isinstance(value, str) and value:
+    """The name of an environment variable, or a list of names to try in order."""
+    names = list(value) if isinstance(value, list | tuple) else [value]
+    if names and all(isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in names):
         return value
-    if isinstance(value, list | tuple) and value and all(isinstance(item, str) and item for item in value):
-        return value
-    raise ValueError("the name of an environment variable")
+    raise ValueError("the name of the environment variable that holds the key, not the key")
 
 
 def key(value: Any) -> Any:
@@ -204,9 +207,11 @@ def address(value: Any) -> Any:
         port_ok = parts.port is None or parts.port > 0
     except ValueError:
         raise ValueError("a URL with a port from 1 to 65535") from None
+    if re.search(r"[\s\x00-\x1f\x7f\\]", value):
+        raise ValueError("a URL without blanks")
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_ok:
         raise ValueError("a URL such as http://localhost:8000/v1, with http:// or https:// in front")
-    if parts.username or parts.password or parts.query:
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("a URL without a password or a key in it: keys come from api_key_env")
     if parts.path.rstrip("/").endswith("/chat/completions"):
         raise ValueError("the URL without its end: leave out /chat/completions")
@@ -250,15 +255,18 @@ def checked(key: str, value: Any, *, where: str = "") -> Any:
     try:
         return check(value)
     except ValueError as error:
-        given = "" if key in {"api_key", "headers"} else f" {short(_address_shown(key, value))}"
+        given = f" {short(_address_shown(key, value))}" if key not in UNSHOWN else " this value"
         raise ConfigError(f"{where}{key}:{given} is not usable; it takes {error}.") from None
+
+
+UNSHOWN = frozenset({"api_key", "api_key_env", "headers"})  # where a key is pasted, sometimes by mistake
 
 
 def _address_shown(key: str, value: Any) -> Any:
     """A base URL as an error may repeat it: what might be a password or a key in it left out."""
     if key != "base_url" or not isinstance(value, str):
         return value
-    return value.partition("?")[0].rpartition("@")[2]
+    return re.split(r"[?#]", value)[0].rpartition("@")[2]
 
 
 def check_settings(
@@ -291,30 +299,40 @@ def parse_value(key: str, given: str) -> Any:
         return checked(key, given)
     try:
         value = json.loads(given, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = {"true": True, "false": False, "yes": True, "no": False}.get(given.lower(), given)
     return checked(key, value)
 
 
 def environment_layer() -> Layer:
-    """``LLM_MAGICS_TEMPERATURE=0.2`` and its like.
+    """``LLM_MAGICS_TEMPERATURE=0.2`` and its like; an empty one is not set.
 
     Raises:
-        ConfigError: a value that cannot be used, or a name that is nearly a setting's.
+        ConfigError: a value that cannot be used, or a name that is nearly a setting's, or one that belongs to a model.
     """
     found: dict[str, Any] = {}
     for variable, given in os.environ.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
         key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if not variable.startswith(ENVIRONMENT_PREFIX) or not given.strip():
+            continue
         if key in SESSION_SETTINGS:
             try:
                 found[key] = parse_value(key, given)
             except ConfigError as error:
                 raise ConfigError(f"environment variable {variable}: {error}") from None
-        elif hint := did_you_mean(key, SESSION_SETTINGS):
-            raise ConfigError(f"environment variable {variable}: unknown setting {key!r}.{hint}")
+        else:
+            _check_variable(variable, key)
     return Layer(origin="environment", settings=found)
+
+
+def _check_variable(variable: str, key: str) -> None:
+    """Complain of a variable that was surely meant as a setting; other tools' names begin like ours too."""
+    if key in MODEL_SETTINGS:
+        move = "a key goes into its provider's own variable" if key.startswith("api_key") else "set it in a file"
+        raise ConfigError(f"environment variable {variable}: {key} belongs to one model, not to all: {move}.")
+    name = nearest(key, SESSION_SETTINGS)
+    if name and difflib.SequenceMatcher(None, key, name).ratio() > 0.8:
+        raise ConfigError(f"environment variable {variable}: unknown setting {short(key)}. Did you mean {name!r}?")
 
 
 def openai_base_url() -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llm_magics import errors, wire
 from llm_magics.adapt import haystack
 from llm_magics.config import host_of, is_loopback
+from llm_magics.event_stream import BadPayload
 from llm_magics.printable import clean
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def explain(error: BaseException, *, where: str, outcome: Outcome, connection: C
 def _verdict(error: BaseException, outcome: Outcome, connection: Connection) -> _Verdict:
     if not outcome.reply.empty:
         return errors.CutOff, f"The answer was cut off: {_why(error)}.", KEPT
-    if isinstance(error, wire.BadPayload):
+    if isinstance(error, BadPayload):
         return _no_answer(error, connection)
     if isinstance(error, wire.ServerError):
         return _refusal(_code_in(error.body), error.message, error.body, connection)
@@ -89,7 +90,7 @@ def _by_status(status: int | None, said: str, heard: str, connection: Connection
             return errors.ServerFailed, "{host} reported an error", "Try again."
 
 
-def _no_answer(error: wire.BadPayload, connection: Connection) -> _Verdict:
+def _no_answer(error: BadPayload, connection: Connection) -> _Verdict:
     host = host_of(connection.base_url)
     if error.kind == "a web page":
         title = f" titled {error.detail!r}" if error.detail else ""
@@ -134,7 +135,7 @@ def _why(error: BaseException) -> str:
     """What ended an answer, in words that follow a colon."""
     if isinstance(error, wire.ServerError):
         return f"the server reported an error, {_short(error.message)}"
-    if isinstance(error, wire.BadPayload):
+    if isinstance(error, BadPayload):
         return f"the server sent {error.kind}"
     if "Timeout" in type(error).__name__:
         return "the server fell silent"

@@ -15,12 +15,14 @@ from llm_magics.calls import Outcome, exchange, messages_of, request_body
 from llm_magics.config import flatten, host_of
 from llm_magics.configuration import Configuration, is_demo
 from llm_magics.errors import CallFailed, PromptError
+from llm_magics.event_stream import BadPayload
 from llm_magics.events import Answer, Ask, Status, Timing
 from llm_magics.faults import explain
 from llm_magics.interpolate import interpolate
 from llm_magics.live import Painter, follow
 from llm_magics.manager import ModelManager, connect_async
 from llm_magics.runtime import Running, Runtime
+from llm_magics.surrogates import sendable
 from llm_magics.view import View, view_of
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Session:
         system = ask.system if ask.system is not None else settings.get("system")
         system = "\n\n".join(part for part in (system, FORMATS.get(ask.output)) if part)
         connection = self.configuration.connection(name)
-        body = request_body(name, settings, messages_of(wire.sendable(prompt), wire.sendable(system)))
+        body = request_body(name, settings, messages_of(sendable(prompt), sendable(system)))
         stream = ask.stream if ask.stream is not None else settings.get("stream", True)
         if stream:
             body["stream"] = True
@@ -130,7 +132,7 @@ class Session:
         seconds = time.monotonic() - running.started
         error = running.error
         if error is None and not outcome.reply.finished and not (outcome.reply.done and not outcome.reply.empty):
-            error = wire.BadPayload(
+            error = BadPayload(
                 "an answer that ends in the middle" if not outcome.reply.empty else "an empty answer"
             )
         if error is None:

@@ -9,8 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "llm_magics"
 FLOORS = {
-    0: {"errors", "config", "config_files", "secrets", "events", "printable"},
-    1: {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
+    0: {"errors", "config", "config_files", "secrets", "events", "printable", "surrogates"},
+    1: {"event_stream", "thinking", "tool_calls"}
+    | {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
     2: {"contexts", "demo"},
     3: {"view", "safe_markdown", "formulas", "renderers"},
     4: {"live", "configuration", "session", "lines", "cells", "settings", "completion", "magics", "extension"},

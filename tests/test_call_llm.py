@@ -22,6 +22,7 @@ from refusals import NOT_REFUSALS, REFUSALS, error
 from llm_magics import ModelManager, call_llm, calls, wire
 from llm_magics.adapt import Plan
 from llm_magics.errors import LLMError
+from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, Note, ReasoningDelta, TextDelta, ToolCallDelta
 
 KEY = "sk-far-0123456789"
@@ -769,7 +770,7 @@ def test_an_answer_without_an_end_is_known_by_its_missing_finish_reason(
 )
 def test_a_200_that_is_no_answer_is_named(raw: bytes, kind: str, far: FarEnd, far_config: dict[str, Any]) -> None:
     far.replies(raw)
-    _, raised = failed(far_config, wire.BadPayload)
+    _, raised = failed(far_config, BadPayload)
     assert raised.kind == kind
 
 

@@ -16,6 +16,7 @@ from engines import aimock, llama
 
 from llm_magics import ModelManager, call_llm, calls, wire
 from llm_magics.adapt import Plan
+from llm_magics.event_stream import BadPayload
 from llm_magics.events import TextDelta, ToolCallDelta
 
 pytestmark = pytest.mark.engine
@@ -253,7 +254,7 @@ def test_a_stream_that_aimock_cuts_is_a_connection_error_with_its_text_kept(mock
 CHAOS = {
     "drop": (openai.InternalServerError, openai.InternalServerError),
     "ratelimit": (openai.RateLimitError, openai.RateLimitError),
-    "malformed": (openai.APIError, wire.BadPayload),
+    "malformed": (openai.APIError, BadPayload),
     "disconnect": (openai.APIConnectionError, openai.APIConnectionError),
 }
 

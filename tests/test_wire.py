@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_magics import wire
+from llm_magics.event_stream import BadPayload, EventStream
 from llm_magics.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
@@ -69,7 +70,7 @@ def story(pieces: Sequence[bytes], content_type: str = "text/event-stream") -> A
         for piece in pieces:
             events += body.feed(piece)
         events += body.close()
-    except (wire.ServerError, wire.BadPayload) as raised:
+    except (wire.ServerError, BadPayload) as raised:
         error = (type(raised), str(raised))
     reply.close()
     said = joined(events) if error is None else None  # an error may overtake events of its own batch
@@ -251,7 +252,7 @@ def test_a_last_frame_that_was_cut_off_is_left_out_and_the_answer_is_not_finishe
 
 
 def test_broken_json_in_the_middle_is_named() -> None:
-    with pytest.raises(wire.BadPayload, match="broken JSON"):
+    with pytest.raises(BadPayload, match="broken JSON"):
         read([frame(chunk(content="a")) + b'data: {"choices": [{\n\n'])
 
 
@@ -260,10 +261,9 @@ def test_done_ends_the_stream_whatever_follows() -> None:
     assert read([frame(chunk("stop", content="a")) + DONE + frame(chunk(content="b"))]).text == reply.text == "a"
 
 
-def test_an_event_without_end_is_refused_before_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MAX_EVENT", 1000)
-    stream = wire.EventStream()
-    with pytest.raises(wire.BadPayload, match="an event without end"):
+def test_an_event_without_end_is_refused_before_memory_is_full() -> None:
+    stream = EventStream(max_event=1000)
+    with pytest.raises(BadPayload, match="an event without end"):
         for _ in range(2000):
             stream.feed(b"x")
 
@@ -306,13 +306,13 @@ def test_a_stream_is_read_whatever_its_content_type(content_type: str) -> None:
 )
 def test_what_is_no_answer_is_named(body: bytes, content_type: str, kind: str) -> None:
     for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
-        with pytest.raises(wire.BadPayload) as raised:
+        with pytest.raises(BadPayload) as raised:
             read(pieces, content_type)
         assert str(raised.value) == kind
 
 
 def test_a_document_nested_beyond_reason_is_broken_not_fatal() -> None:
-    with pytest.raises(wire.BadPayload, match="broken JSON"):
+    with pytest.raises(BadPayload, match="broken JSON"):
         read([b"[" * 200_000], "application/json")
 
 
@@ -701,7 +701,7 @@ def grows_linearly(work: Any, small: int) -> bool:
 
 def test_a_huge_event_in_tiny_pieces_takes_linear_time() -> None:
     def work(count: int) -> None:
-        stream = wire.EventStream()
+        stream = EventStream()
         stream.feed(b"data: ")
         for _ in range(count):
             stream.feed(b"x" * 50)

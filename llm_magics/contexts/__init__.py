@@ -76,8 +76,8 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
 def too_long(name: str, size: int, budget: int) -> PromptError:
     """The error for a value that no model could read."""
     return PromptError(
-        f"{short(name)} is about {size:,} characters (≈ {size // 4:,} tokens), more than the {budget:,} a value may have. "
-        f"Put a part of it, such as its head or a summary. Nothing was sent."
+        f"{short(name)} is about {size:,} characters (≈ {size // 4:,} tokens), more than the {budget:,} a value may "
+        f"have. Put a part of it, such as its head or a summary. Nothing was sent."
     )
 
 

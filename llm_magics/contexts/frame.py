@@ -1,4 +1,4 @@
-"""Dataframes and series: as CSV, which models read well; their size is told from their shape before anything is written."""
+"""Dataframes and series: as CSV, which models read well; their size is told from their shape, before one is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def describe(obj: Any, budget: int) -> str:
 
     Raises:
         TooLarge: it cannot fit; told by its shape, without writing it.
-        Untellable: two of its columns have the same name.
+        Untellable: two of its columns have the same name, or its library cannot write it.
     """
     rows, columns = (*obj.shape, 1)[:2]
     if rows * columns * CELL > 4 * budget:
@@ -23,7 +23,10 @@ def describe(obj: Any, budget: int) -> str:
     if columns == 0:
         return f"a table of {rows:,} rows and no columns"
     _check_names(obj)
-    return _csv(obj)
+    try:
+        return _csv(obj)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises, the prompt must not go out without its table
+        raise Untellable(f"cannot be written as CSV ({type(error).__name__}): put the columns that can") from None
 
 
 def _check_names(obj: Any) -> None:

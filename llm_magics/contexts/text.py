@@ -5,17 +5,24 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+from llm_magics.contexts import Untellable
+
+SHOWN = 200  # bytes of a binary value
+
 
 def describe(obj: Any, budget: int) -> str:
-    """``str`` of what is meant to be read, ``repr`` of data; an object whose own text fails is told by its class."""
+    """``str`` of what is meant to be read; of bytes how many there are and how they begin.
+
+    Raises:
+        Untellable: its class says nothing of it but where it lies in memory.
+    """
     if isinstance(obj, str):
         return obj
     if isinstance(obj, bytes | bytearray):
-        return f"{len(obj):,} bytes: {bytes(obj[:200])!r}{'…' if len(obj) > 200 else ''}"
+        return f"{len(obj):,} bytes: {bytes(obj[:SHOWN])!r}{'…' if len(obj) > SHOWN else ''}"
     if isinstance(obj, BaseException):
         return "".join(traceback.format_exception_only(obj)).strip()
-    try:
-        told = str(obj)
-    except Exception as error:  # noqa: BLE001 - the user's own class may raise anything
-        return f"<{type(obj).__name__}: its text failed with {type(error).__name__}>"
+    told = str(obj)
+    if told == object.__repr__(obj):
+        raise Untellable("has no text of its own: put one of its attributes, or give its class a method _repr_llm_()")
     return told
