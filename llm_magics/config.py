@@ -1,8 +1,8 @@
 """Settings: their names, what each may be, and how layers of them merge with their origins kept.
 
 Layers, each overriding the one before: built-in < user file < project file < environment < ``%config LLMMagics`` <
-``%llm_config`` < the cell. A layer may speak for every model (``settings``) or for one (``models[name]``); inside a layer
-the more particular wins.
+``%llm_config`` < the cell. A layer may speak for every model (``settings``) or for one (``models[name]``); inside a
+layer the more particular wins.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ CONNECTION = frozenset({"api_key", "api_key_env", "base_url", "headers", "max_re
 OURS = frozenset({"system", "stream"})
 # Request parameters of Chat Completions (source: the openai SDK's CompletionCreateParams), then those that compatible
 # servers are known to take besides (llama.cpp, vLLM, Ollama, OpenRouter); anything else goes into ``extra_body``.
-REQUEST = frozenset(
-    """audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens metadata
+_REQUEST = """
+    audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens metadata
     modalities moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options
     prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop store
     stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options
@@ -41,8 +41,9 @@ REQUEST = frozenset(
     mirostat_tau models num_ctx options plugins provider reasoning reasoning_format repeat_last_n repeat_penalty
     repetition_penalty route safe_prompt search_parameters skip_special_tokens stop_token_ids structured_outputs
     thinking thinking_budget top_a top_k transforms typical_p usage use_beam_search xtc_probability xtc_threshold
-    extra_body""".split()
-)
+    extra_body
+"""
+REQUEST = frozenset(_REQUEST.split())
 MODEL_SETTINGS = CONNECTION | OURS | REQUEST
 # What may stand outside a model's own table, for every model.
 SESSION_SETTINGS = (MODEL_SETTINGS - {"api_key", "api_key_env", "base_url", "headers", "models"}) | {"dotenv"}

@@ -42,7 +42,7 @@ def user_files() -> list[Path]:
 
 
 def project_file(start: Path) -> Path | None:
-    """``llm_magics.toml``, or a ``pyproject.toml`` with ``[tool.llm_magics]``, in ``start`` or the nearest folder above."""
+    """``llm_magics.toml``, or a ``pyproject.toml`` with ``[tool.llm_magics]``, here or in the nearest folder above."""
     for folder in [start, *start.parents]:
         if os.path.isfile(own := folder / PROJECT_FILE):  # noqa: PTH113 - Path.is_file raises for what it may not see
             return own
@@ -65,7 +65,7 @@ def read_layer(path: Path, kind: str, *, trusted: bool = True) -> Layer:
     """A file as a layer; ``kind`` (``user file`` …) becomes part of its origin.
 
     Raises:
-        ConfigError: the file cannot be read or parsed, or holds a name or value that no setting has; with file and line.
+        ConfigError: it cannot be read or parsed, or holds a name or value that no setting has; with file and line.
     """
     text = _text(path)
     data = _parse(path, text)
@@ -89,6 +89,10 @@ def read_layer(path: Path, kind: str, *, trusted: bool = True) -> Layer:
         if settings.get("api_key"):
             _check_private(path)
     return Layer(origin=f"{kind} {path}", settings=data, models=models, trusted=trusted)
+
+
+def _model_place(where: Callable[..., str], names: tuple[str, ...], key: str) -> str:
+    return f"{where(*names, key)}models.{names[-1]}: "
 
 
 def _section(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,7 +220,7 @@ def _yaml(path: Path, text: str) -> Any:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                mark = self.peek_event().start_mark
+                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
                 raise yaml.MarkedYAMLError(problem="aliases are not read here; write the value out", problem_mark=mark)
             return super().compose_node(parent, index)
 
@@ -247,7 +251,7 @@ def _syntax(path: Path, text: str, line: int, column: int, reason: str) -> Confi
     lines = text.splitlines()
     shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     # A line that may hold a key is not repeated.
-    shown = "" if re.search(r"key|token|secret|authorization", shown, re.I) else shown
+    shown = "" if re.search(r"key|token|secret|authorization|sk-", shown, re.I) else shown
     return ConfigError(f"{path}:{line}:{column}: {reason}" + (f" in {short(shown)}" if shown else "") + ".")
 
 

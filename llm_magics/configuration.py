@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from llm_magics.demo import Demo
 
 DEMO = "demo"
+LOOK_AGAIN = 30.0  # seconds before a prompt looks for local servers once more; ``--models`` looks at once
 
 
 class Configuration:
@@ -44,6 +46,7 @@ class Configuration:
         self.typed = Layer(origin="%llm_config")
         self._files: tuple[Layer, ...] = ()
         self._local: Layer | None = None
+        self._looked_at = float("-inf")
         self._read: dict[tuple[Path, int, int], Layer] = {}
         self._asked: dict[str, Secret] = {}
         self._trusted: set[str] = set()
@@ -87,14 +90,15 @@ class Configuration:
         """
         config = self.config
         if chosen := config.setting("model"):
-            config.resolve(chosen.value)
+            self.resolve(chosen.value)
             return chosen.value, chosen.origin
         for layer in reversed(config.layers):
             if layer.origin not in ("built-in", "found on its port") and layer.models:
                 return next(iter(layer.models)), f"first model of {layer.origin}"
         if keyed := providers.with_key():
             return keyed[0], "its key is in the environment"
-        self.find_local_servers()
+        if time.monotonic() - self._looked_at > LOOK_AGAIN:
+            self.find_local_servers()
         if self._local and self._local.models:
             return next(iter(self._local.models)), "found on its port"
         return DEMO, "nothing else is configured"
@@ -120,6 +124,7 @@ class Configuration:
     def find_local_servers(self) -> dict[str, list[str]]:
         """Look for local servers on their usual ports; what answers becomes a layer."""
         running = providers.running_local_servers()
+        self._looked_at = time.monotonic()
         self._local = providers.local_layer(running)
         return running
 
@@ -155,6 +160,7 @@ class Configuration:
         """What ``%llm_config --reset`` does: everything typed, added or asked for is forgotten."""
         self.typed = Layer(origin=self.typed.origin)
         self._files, self._local, self._manager = (), None, None
+        self._looked_at = float("-inf")
         self._asked.clear()
 
     def keep_key(self, name: str, key: Secret) -> None:

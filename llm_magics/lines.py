@@ -10,9 +10,11 @@ from typing import Any
 from llm_magics.errors import UserMistake, did_you_mean, short
 from llm_magics.secrets import looks_like_key_name
 
-# What word processors and web pages make of quotes, hyphens and blanks.
-_TYPOGRAPHIC = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "—": "--", "–": "--", "−": "-", "\u00a0": "a blank"}
-_WORD = re.compile(r"""(?P<space>\s+)|(?P<quoted>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')|(?P<bare>[^\s"']+)|(?P<open>["'])""")
+# What word processors and web pages make of quotes and hyphens.
+_TYPOGRAPHIC = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "—": "--", "–": "--", "−": "-"}
+_WORD = re.compile(r"""(?P<quoted>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')|(?P<bare>[^\s"']+)|(?P<open>["'])""")
+_QUOTES = "“”„‘’"
+_DASHES = "—–−"
 
 
 class LineMistake(UserMistake):
@@ -29,48 +31,33 @@ class Word:
 
 
 def words(line: str) -> list[Word]:
-    """The words of a line. Quotes group, except inside JSON; a backslash stands for itself, except before a quote.
+    """The words of a line. Quotes group; a backslash is a character like any other, except before a quote in quotes.
 
     Raises:
         LineMistake: a quote that is never closed.
     """
     found: list[Word] = []
-    while (word := word_at(line, found[-1].end if found else 0)) is not None:
+    while word := _word_at(line, found[-1].end if found else 0):
         found.append(word)
     return found
 
 
-def word_at(line: str, position: int) -> Word | None:
-    """The word that begins at this place of a line, or behind the blanks there; None at the line's end.
-
-    Raises:
-        LineMistake: a quote that is never closed.
-    """
-    text, start, end = "", -1, position
-    for match in _WORD.finditer(line, position):
+def _word_at(line: str, position: int) -> Word | None:
+    """The next word; None when only blanks are left. What stands behind it is not looked at."""
+    blanks = re.compile(r"\s*").match(line, position)
+    start = end = blanks.end() if blanks else position
+    text = ""
+    while match := _WORD.match(line, end):
         if match["open"]:
             raise LineMistake(f"the {match['open']} at column {match.start() + 1} is never closed.")
-        if match["space"] and not _in_json(text):
-            if start >= 0:
-                break
-            continue
         quoted = match["quoted"]
-        if quoted and not _in_json(text):
-            quoted = quoted[1:-1].replace("\\" + quoted[0], quoted[0])
-        text += quoted if quoted is not None else match["bare"] or match["space"]
-        start, end = (match.start() if start < 0 else start), match.end()
-    return Word(text, start, end) if start >= 0 else None
-
-
-def _in_json(text: str) -> bool:
-    """Whether a word so far is ``KEY=[…`` or ``KEY={…`` with a bracket open: its quotes and blanks are JSON's own."""
-    value = text.partition("=")[2]
-    opened = value.count("[") + value.count("{") - value.count("]") - value.count("}")
-    return value[:1] in ("[", "{") and opened > 0
+        text += quoted[1:-1].replace("\\" + quoted[0], quoted[0]) if quoted else match["bare"]
+        end = match.end()
+    return Word(text, start, end) if end > start else None
 
 
 def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Namespace, str]:
-    """The options of a line, and, with ``rest``, the text after them as it stands.
+    """The options of a line, and, with ``rest``, the text after them as it stands; ``--`` ends the options.
 
     Raises:
         LineMistake: an option that is unknown, given twice, or lacks its value; a value it cannot have; a secret.
@@ -79,59 +66,61 @@ def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Names
     taken: list[str] = []
     seen: set[str] = set()
     position = 0
-    while not (rest and _begins_text(line, position)) and (word := word_at(line, position)) is not None:
+    while word := _word_at_head(line, position, rest=rest):
         position = word.end
-        if not _is_option_like(line, word):
+        if rest and word.text == "--":
+            break
+        if not _is_option(word, line):
             _check_word(word, line)
             taken.append(word.text)
             continue
         name, equals, value = word.text.partition("=")
-        action = _action(name, options, word)
+        action = _action(name, options)
         if action.dest in seen and not isinstance(action, argparse._AppendAction):
             raise LineMistake(f"{name} is given twice.")
         seen.add(action.dest)
         if action.nargs == 0:
+            if equals:
+                raise LineMistake(f"{name} takes no value: write {name} alone.")
             taken.append(name)
             continue
-        if not equals and (following := word_at(line, position)) and not _is_known(following, line, options):
-            value, equals, position = following.text, "=", following.end
+        if not equals and (behind := _word_at(line, position)) and not _is_option(behind, line):
+            value, equals, position = behind.text, "=", behind.end
+            _check_quotes(behind, line)
         if not equals and action.nargs != "?":
             raise LineMistake(f"{name} needs a value: {name} {action.metavar or 'VALUE'}.")
-        taken.append(_joined(name, value) if equals else name)
-    return _namespace(parser, options, taken), line[position:].strip()
+        taken.append((f"{name}={value}" if name.startswith("--") else f"{name}{value}") if equals else name)
+    return _namespace(parser, taken), line[position:].strip()
 
 
-def _begins_text(line: str, position: int) -> bool:
-    """Whether what comes next is no option, so that its own quotes are not to be looked at."""
-    following = line[position:].lstrip()
-    return not following.startswith("-") or _is_number(following.split()[0]) or following[:2] in ("-", "- ")
+def _word_at_head(line: str, position: int, *, rest: bool) -> Word | None:
+    """The next word of the options; None where the rest begins, whose own quotes are not looked at."""
+    if not rest:
+        return _word_at(line, position)
+    behind = line[position:].lstrip()
+    if behind[:1] in _DASHES and re.match(rf"[{_DASHES}]+[a-z]", behind):
+        check_typing(line[: len(line) - len(behind)] + behind.split()[0])
+    if not re.match(r"-(?![\d.\s]|$)", behind):
+        return None
+    return _word_at(line, position)
 
 
-def _is_option_like(line: str, word: Word) -> bool:
-    return word.text.startswith("-") and not _is_number(word.text) and line[word.start] not in "\"'"
+def _is_option(word: Word, line: str) -> bool:
+    return line[word.start] == "-" and len(word.text) > 1 and not re.match(r"-[\d.]", word.text)
 
 
-def _is_known(word: Word, line: str, options: dict[str, Any]) -> bool:
-    return word.text.partition("=")[0] in options and line[word.start] == "-"
-
-
-def _joined(name: str, value: str) -> str:
-    return f"{name}={value}" if name.startswith("--") else f"{name}{value}"
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"-?\d*\.?\d+", text))
-
-
-def _action(name: str, options: dict[str, Any], word: Word) -> Any:
+def _action(name: str, options: dict[str, Any]) -> Any:
     if name in options:
         return options[name]
     if looks_like_key_name(name):
         raise secret_on_the_line(name)
     short_form = re.fullmatch(r"(-\w)(.+)", name)
     if short_form and short_form[1] in options and not name.startswith("--"):
-        raise LineMistake(f"{name} is not an option; put a blank behind {short_form[1]}: {short_form[1]} {short_form[2]}.")
-    raise LineMistake(f"unknown option {short(name)}.{did_you_mean(name, options) or ' Known: ' + ', '.join(sorted(options)) + '.'}")
+        raise LineMistake(
+            f"{name} is not an option; put a blank behind {short_form[1]}: {short_form[1]} {short_form[2]}."
+        )
+    known = did_you_mean(name, options) or f" Known: {', '.join(sorted(options))}."
+    raise LineMistake(f"unknown option {short(name)}.{known}")
 
 
 def check_typing(text: str) -> None:
@@ -147,8 +136,19 @@ def check_typing(text: str) -> None:
 def _check_word(word: Word, line: str) -> None:
     for place, char in enumerate(word.text):
         if char in _TYPOGRAPHIC:
-            column = word.start + place + 1
-            raise LineMistake(f"the character U+{ord(char):04X} ({char}) at column {column} is typographic; type {_TYPOGRAPHIC[char]} instead.")
+            raise _typographic(char, word.start + place + 1)
+
+
+def _check_quotes(word: Word, line: str) -> None:
+    """An option's value may hold typographic quotes, but not begin with one: they do not group words."""
+    if word.text[:1] and word.text[0] in _QUOTES and line[word.start] in _QUOTES:
+        raise _typographic(word.text[0], word.start + 1)
+
+
+def _typographic(char: str, column: int) -> LineMistake:
+    return LineMistake(
+        f"the character U+{ord(char):04X} ({char}) at column {column} is typographic; type {_TYPOGRAPHIC[char]} instead."
+    )
 
 
 def secret_on_the_line(name: str) -> LineMistake:
@@ -159,7 +159,7 @@ def secret_on_the_line(name: str) -> LineMistake:
     )
 
 
-def _namespace(parser: Any, options: dict[str, Any], taken: list[str]) -> argparse.Namespace:
+def _namespace(parser: Any, taken: list[str]) -> argparse.Namespace:
     from IPython.core.error import UsageError
 
     try:

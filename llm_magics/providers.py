@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import json
+import time
 import tomllib
 import urllib.parse
 from collections.abc import Iterable
@@ -74,14 +76,16 @@ def local_servers() -> tuple[LocalServer, ...]:
 
 def key_names_for(base_url: str) -> tuple[str, ...]:
     """The environment variables whose key belongs to this host: its provider's, or none."""
-    if base_url == openai_base_url():
+    own = openai_base_url()
+    if own is not None and base_url.rstrip("/") == own.rstrip("/"):
         return ("OPENAI_API_KEY",)
-    wanted = urllib.parse.urlsplit(base_url)
-    for provider in providers():
-        own = urllib.parse.urlsplit(provider.base_url)
-        if (own.scheme, own.hostname, own.port) == (wanted.scheme, wanted.hostname, wanted.port):
-            return provider.api_key_env
-    return ()
+    wanted = _origin(base_url)
+    return next((one.api_key_env for one in providers() if _origin(one.base_url) == wanted), ())
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def builtin_layer() -> Layer:
@@ -121,22 +125,30 @@ def local_layer(running: dict[str, list[str]]) -> Layer:
 
 
 def list_models(base_url: str, *, key: secrets.Secret | None = None, seconds: float = 10.0) -> list[str] | None:
-    """What the endpoint itself lists under ``/models``; None when it does not answer in that form."""
+    """What the endpoint itself lists under ``/models``; None when it does not answer in that form within ``seconds``."""
     parts = urllib.parse.urlsplit(base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
     headers = {"Accept": "application/json"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key.reveal()}"
+    until = time.monotonic() + seconds
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
-        response = connection.getresponse()
-        body = response.read(MAX_LISTING)
-        return _ids(json.loads(body)) if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError):
+        with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=seconds)) as connection:
+            connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
+            response = connection.getresponse()
+            return _ids(json.loads(_body(response, until))) if response.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return None
-    finally:
-        connection.close()
+
+
+def _body(response: http.client.HTTPResponse, until: float) -> bytes:
+    """The whole body; a server that drips it would otherwise keep each single wait short, and all of them endless."""
+    body = b""
+    while piece := response.read1(65_536):
+        body += piece
+        if len(body) > MAX_LISTING or time.monotonic() > until:
+            raise TimeoutError
+    return body
 
 
 def _ids(listing: Any) -> list[str] | None:

@@ -7,7 +7,10 @@ typed at the `getpass` prompt; the environment; a ``.env`` file, where opted in;
 from __future__ import annotations
 
 import base64
+import functools
 import os
+import re
+import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,13 +20,15 @@ from llm_magics.errors import ConfigError
 
 NO_KEY = "not-needed"  # keyless local servers: the SDK refuses an empty key, the servers ignore this one
 KEYRING_SERVICE = "llm_magics"
+PATIENCE = 3.0  # seconds for the key store
+SHORTEST = 8  # characters of a key that is looked for in texts, and of a key's beginning
 
 
 class Secret:
     """A key that shows as ``Secret('***')`` wherever it is printed, formatted, or found in a traceback.
 
-    Two secrets are equal when their values are; it hashes like its value, cannot be pickled, and gives its value only to
-    `reveal`.
+    Two secrets are equal when their values are; it hashes like its value, is its own copy, cannot be pickled, and gives
+    its value only to `reveal`.
     """
 
     __slots__ = ("__value",)
@@ -52,32 +57,50 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self.__value)
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret has no state to show")
+
     def redact(self, text: str) -> str:
-        """``text`` without the key, also where it stands base64- or url-encoded."""
-        if len(self.__value) < 8 or self.__value == NO_KEY:
+        """``text`` without the key: whole, url- or base64-encoded, or its beginning, which servers like to repeat."""
+        if len(self.__value) < SHORTEST or self.__value == NO_KEY:
             return text  # too short to be told from ordinary words, or no secret at all
         for form in self._forms():
             text = text.replace(form, "***")
-        return text
+        return re.sub(re.escape(self.__value[:SHORTEST]) + r"[\w*.…-]*", "***", text)
 
-    def _forms(self) -> list[str]:
-        raw = self.__value.encode()
-        return [self.__value, urllib.parse.quote(self.__value, safe=""), base64.b64encode(raw).decode().rstrip("=")]
+    def _forms(self) -> set[str]:
+        """The key as it may stand in a text; of base64 the part that is the same whatever stands around the key."""
+        raw, forms = self.__value.encode(), {self.__value, urllib.parse.quote(self.__value, safe="")}
+        for before in range(3):
+            encoded = base64.b64encode(b"\0" * before + raw).rstrip(b"=")
+            inner = encoded[(0, 2, 3)[before] : len(encoded) - ((before + len(raw)) % 3 > 0)].decode()
+            forms |= {inner, inner.replace("+", "-").replace("/", "_")}
+        return forms
 
 
 def cleaned(value: str, source: str) -> Secret:
-    """A key as it can stand in an HTTP header.
+    """A key as it can stand in an HTTP header, without the blanks and quotes that copying brings along.
 
     Raises:
         ConfigError: it has characters no header can carry; the message names their place, never the key.
     """
     value = value.strip().strip("\ufeff").strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()  # quotes of the shell, or of the file, it was copied from
+    if not value:
+        raise ConfigError(f"the key from {source} is empty: copy it again")
     for place, char in enumerate(value, 1):
         if not 0x21 <= ord(char) <= 0x7E:
-            kind = "a blank" if char.isspace() else "a character outside ASCII"
+            kind = "a blank" if char.isspace() else f"the character U+{ord(char):04X}"
             raise ConfigError(f"the key from {source} has {kind} at position {place}: copy it again")
     return Secret(value)
 
@@ -97,7 +120,10 @@ def from_dotenv(names: tuple[str, ...], folder: Path) -> tuple[Secret, str] | No
         return None
     import dotenv
 
-    values: Mapping[str, str | None] = dotenv.dotenv_values(path)
+    try:
+        values: Mapping[str, str | None] = dotenv.dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'it is no text'}).") from None
     for name in names:
         if (values.get(name) or "").strip():
             return cleaned(values[name] or "", f"{path} ({name})"), f".env {name}"
@@ -107,21 +133,49 @@ def from_dotenv(names: tuple[str, ...], folder: Path) -> tuple[Secret, str] | No
 def from_keyring(names: tuple[str, ...]) -> tuple[Secret, str] | None:
     """The same, out of the operating system's key store (extra ``keyring``), service ``llm_magics``.
 
-    A key store that is absent, locked or broken is no reason to fail: the next source is asked.
+    A key store that is absent, locked, broken or silent is no reason to fail: the next source is asked.
     """
-    try:
-        import keyring
-        import keyring.errors
-    except ImportError:
-        return None
     for name in names:
-        try:
-            value = keyring.get_password(KEYRING_SERVICE, name)
-        except (keyring.errors.KeyringError, RuntimeError, OSError):
-            return None
+        value = _key_store().read(name)
         if value and value.strip():
             return cleaned(value, f"the key store ({name})"), f"key store {name}"
     return None
+
+
+class _KeyStore:
+    """The operating system's key store, asked on a thread of its own: one that waits for a prompt nobody sees would
+    hold the kernel up for ever. Once it has been silent for `PATIENCE` seconds it is not asked again."""
+
+    def __init__(self) -> None:
+        self._is_silent = False
+
+    def read(self, name: str) -> str | None:
+        """What it keeps under this name, if it says so in time."""
+        if self._is_silent:
+            return None
+        found: list[str | None] = []
+        asking = threading.Thread(
+            target=lambda: found.append(_ask_key_store(name)), daemon=True, name="llm_magics-keys"
+        )
+        asking.start()
+        asking.join(PATIENCE)
+        self._is_silent = asking.is_alive()
+        return found[0] if found else None
+
+
+def _ask_key_store(name: str) -> str | None:
+    try:
+        import keyring
+
+        value = keyring.get_password(KEYRING_SERVICE, name)
+    except Exception:  # noqa: BLE001 - its many backends raise what they like; a thread is where that ends
+        return None
+    return value if isinstance(value, str) else None
+
+
+@functools.cache
+def _key_store() -> _KeyStore:
+    return _KeyStore()
 
 
 def find_key(names: tuple[str, ...], *, dotenv_folder: Path | None = None) -> tuple[Secret, str] | None:
@@ -144,4 +198,7 @@ def is_set(names: tuple[str, ...]) -> bool:
 def looks_like_key_name(option: str) -> bool:
     """Whether an option's name asks for a secret, so that its value must not stand in a cell."""
     word = option.lower().replace("-", "_").lstrip("_")
-    return word in {"api_key", "apikey", "key", "token", "secret", "password", "authorization", "bearer", "access_token"}
+    return word in _KEY_NAMES or word.endswith(("api_key", "apikey", "access_token", "secret", "password"))
+
+
+_KEY_NAMES = {"key", "token", "authorization", "bearer"}

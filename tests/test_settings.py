@@ -6,6 +6,7 @@ import getpass
 import json
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -378,3 +379,42 @@ def test_no_key_is_in_the_sessions_reprs(far_shell: Shell, monkeypatch: pytest.M
     here = get_session()
     told = [vars(here), vars(here.configuration), here.manager, here.manager.config]
     assert "canary" not in repr([*told, here.configuration.connection("far")])
+
+
+# ---------------------------------------------------------------- local servers
+
+
+@pytest.fixture
+def ollama() -> Iterator[FarEnd]:
+    """A server on Ollama's usual port."""
+    try:
+        server = FarEnd(port=11434, models=("qwen3:8b",))
+    except OSError:
+        pytest.skip("something else stands on port 11434")
+    with server:
+        yield server
+
+
+def test_a_local_server_is_found_when_there_is_nothing_else(shell: Shell, ollama: FarEnd) -> None:
+    assert sent(shell, ollama)["model"] == "qwen3:8b"
+    assert row(shell.run("%llm_config").text, "model").split()[1:] == ["ollama", "found", "on", "its", "port"]
+
+
+def test_a_local_server_is_not_looked_for_when_there_is_something_else(
+    far_shell: Shell, far: FarEnd, ollama: FarEnd
+) -> None:
+    sent(far_shell, far)
+    far_shell.run("%llm_config")
+    assert ollama.requests == []
+
+
+def test_a_local_server_can_be_named_at_any_time(far_shell: Shell, ollama: FarEnd) -> None:
+    assert sent(far_shell, ollama, "%%llm -m ollama\nHi")["model"] == "qwen3:8b"
+    assert "ollama/qwen3:8b" in far_shell.run("%llm_config --models").text
+
+
+def test_a_name_in_the_environment_may_be_a_local_server(
+    shell: Shell, ollama: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_MAGICS_MODEL", "ollama")
+    assert sent(shell, ollama)["model"] == "qwen3:8b"
