@@ -281,7 +281,10 @@ def check_settings(
     for key, value in settings.items():
         if key not in known:
             raise unknown_setting(str(key), known, where=where(str(key)))
-        checked(key, value, where=where(key))
+        try:
+            checked(key, value)
+        except ConfigError as error:  # only now is the place looked for
+            raise ConfigError(f"{where(key)}{error}") from None
 
 
 def unknown_setting(key: str, known: Iterable[str], *, where: str = "") -> ConfigError:

@@ -76,16 +76,13 @@ def read_layer(path: Path, kind: str, *, trusted: bool = True) -> Layer:
     models = data.pop("models", {})
     if not isinstance(models, Mapping):
         raise ConfigError(f"{where(*within, 'models')}models: expected a table of models, got {_kind(models)}.")
-    check_settings(data, SESSION_SETTINGS, where=lambda key: where(*within, key))
+    check_settings(data, SESSION_SETTINGS, where=functools.partial(where, *within))
     for name, settings in models.items():
         if not isinstance(name, str):
             raise ConfigError(f"{where(*within, str(name))}models: a model's name is text, got {short(name)}.")
         if not isinstance(settings, Mapping):
             raise ConfigError(f"{where(*within, name)}models.{name}: expected a table, got {_kind(settings)}.")
-        place = functools.partial(where, *within, name)
-        check_settings(
-            settings, MODEL_SETTINGS, where=lambda key, place=place, name=name: f"{place(key)}models.{name}: "
-        )
+        check_settings(settings, MODEL_SETTINGS, where=functools.partial(_model_place, where, (*within, name)))
         if settings.get("api_key"):
             _check_private(path)
     return Layer(origin=f"{kind} {path}", settings=data, models=models, trusted=trusted)
@@ -175,6 +172,10 @@ def _toml(path: Path, text: str) -> Any:
         line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 1)
         reason = re.sub(r" \(at .*\)$", "", str(error))
         raise _syntax(path, text, line, column, reason) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply.") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _json(path: Path, text: str) -> Any:

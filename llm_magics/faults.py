@@ -12,6 +12,7 @@ from llm_magics.adapt import haystack
 from llm_magics.config import host_of, is_loopback
 from llm_magics.event_stream import BadPayload
 from llm_magics.printable import clean
+from llm_magics.secrets import NO_KEY
 
 if TYPE_CHECKING:
     from llm_magics.calls import Outcome
@@ -66,6 +67,8 @@ def _refusal(status: int | None, said: str, body: Any, connection: Connection) -
 def _by_status(status: int | None, said: str, heard: str, connection: Connection) -> _Verdict:
     """The verdict on an HTTP status, or on an error report that came without one."""
     match status:
+        case 401 if connection.api_key.reveal() == NO_KEY:
+            return errors.KeyRefused, "{host} wants a key, and none is set", "Type one: %llm_config --ask-key NAME"
         case 401:
             return errors.KeyRefused, "{host} does not accept the key", "See where it came from with %llm_config."
         case 403:

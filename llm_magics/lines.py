@@ -1,9 +1,10 @@
-"""A magic's line taken apart: words and quotes, options against their parser, mistakes told in one line with the next move."""
+"""A magic's line taken apart: words and quotes, options and values, mistakes told in one line with the next move."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,7 @@ def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Names
     taken: list[str] = []
     seen: set[str] = set()
     position = 0
-    while word := _word_at_head(line, position, rest=rest):
+    while word := _head(line, position, options) if rest else _word_at(line, position):
         position = word.end
         if rest and word.text == "--":
             break
@@ -86,27 +87,28 @@ def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Names
             continue
         if not equals and (behind := _word_at(line, position)) and not _is_option(behind, line):
             value, equals, position = behind.text, "=", behind.end
-            _check_quotes(behind, line)
+            if line[behind.start] in _QUOTES:  # inside a value they are fine, but they do not group words
+                raise _typographic(line[behind.start], behind.start)
         if not equals and action.nargs != "?":
             raise LineMistake(f"{name} needs a value: {name} {action.metavar or 'VALUE'}.")
         taken.append((f"{name}={value}" if name.startswith("--") else f"{name}{value}") if equals else name)
     return _namespace(parser, taken), line[position:].strip()
 
 
-def _word_at_head(line: str, position: int, *, rest: bool) -> Word | None:
-    """The next word of the options; None where the rest begins, whose own quotes are not looked at."""
-    if not rest:
-        return _word_at(line, position)
+def _head(line: str, position: int, options: Mapping[str, Any]) -> Word | None:
+    """The next option; None where the rest begins, whose own quotes are not looked at."""
     behind = line[position:].lstrip()
-    if behind[:1] in _DASHES and re.match(rf"[{_DASHES}]+[a-z]", behind):
-        check_typing(line[: len(line) - len(behind)] + behind.split()[0])
-    if not re.match(r"-(?![\d.\s]|$)", behind):
-        return None
-    return _word_at(line, position)
+    typed = re.match(rf"[{_DASHES}]+([\w-]+)", behind)
+    if typed and {f"-{typed[1]}", f"--{typed[1]}"} & set(options):
+        raise _typographic(behind[0], len(line) - len(behind))
+    return _word_at(line, position) if _OPTION.match(behind) else None
 
 
 def _is_option(word: Word, line: str) -> bool:
-    return line[word.start] == "-" and len(word.text) > 1 and not re.match(r"-[\d.]", word.text)
+    return _OPTION.match(line, word.start) is not None
+
+
+_OPTION = re.compile(r"-[A-Za-z-]")  # and so no number
 
 
 def _action(name: str, options: dict[str, Any]) -> Any:
@@ -116,9 +118,8 @@ def _action(name: str, options: dict[str, Any]) -> Any:
         raise secret_on_the_line(name)
     short_form = re.fullmatch(r"(-\w)(.+)", name)
     if short_form and short_form[1] in options and not name.startswith("--"):
-        raise LineMistake(
-            f"{name} is not an option; put a blank behind {short_form[1]}: {short_form[1]} {short_form[2]}."
-        )
+        flag, value = short_form.groups()
+        raise LineMistake(f"{short(name)[1:-1]} is not an option; put a blank behind {flag}: {flag} {value[:40]}.")
     known = did_you_mean(name, options) or f" Known: {', '.join(sorted(options))}."
     raise LineMistake(f"unknown option {short(name)}.{known}")
 
@@ -134,28 +135,22 @@ def check_typing(text: str) -> None:
 
 
 def _check_word(word: Word, line: str) -> None:
-    for place, char in enumerate(word.text):
-        if char in _TYPOGRAPHIC:
-            raise _typographic(char, word.start + place + 1)
+    for part in _WORD.finditer(line, word.start, word.end):
+        for place, char in enumerate(part["bare"] or ""):
+            if char in _TYPOGRAPHIC:
+                raise _typographic(char, part.start() + place)
 
 
-def _check_quotes(word: Word, line: str) -> None:
-    """An option's value may hold typographic quotes, but not begin with one: they do not group words."""
-    if word.text[:1] and word.text[0] in _QUOTES and line[word.start] in _QUOTES:
-        raise _typographic(word.text[0], word.start + 1)
-
-
-def _typographic(char: str, column: int) -> LineMistake:
-    return LineMistake(
-        f"the character U+{ord(char):04X} ({char}) at column {column} is typographic; type {_TYPOGRAPHIC[char]} instead."
-    )
+def _typographic(char: str, place: int) -> LineMistake:
+    said = f"the character U+{ord(char):04X} ({char}) at column {place + 1} is typographic"
+    return LineMistake(f"{said}; type {_TYPOGRAPHIC[char]} instead.")
 
 
 def secret_on_the_line(name: str) -> LineMistake:
     """The refusal of a key in a cell; never repeats it."""
     return LineMistake(
-        f"{name} does not belong on this line: it would be saved in the notebook and in IPython's history. Set the key in "
-        f"the environment, or type it with %llm_config --ask-key NAME. If that was a real key, clear this cell."
+        f"{name} does not belong on this line: it would be saved in the notebook and in IPython's history. Set the key "
+        f"in the environment, or type it with %llm_config --ask-key NAME. If that was a real key, clear this cell."
     )
 
 

@@ -50,7 +50,7 @@ class LLMMagics(Magics):
     def llm(self, line: str, cell: str | None = None) -> Any:
         """Ask a language model; the answer streams into the output.
 
-        ::
+        Examples:
 
             %%llm
             Why is the sky blue?
@@ -64,9 +64,10 @@ class LLMMagics(Magics):
 
             answer = %llm What is the capital of Norway?
 
-        ``{{ expression }}`` puts a value of the notebook into the prompt; single braces are plain text. Afterwards
-        ``_`` is the message, and ``_llm`` the answer with its model, usage, timing and finish reason. A cell
-        that ends in ``;`` shows nothing. Interrupting the kernel keeps what has arrived.
+        {{ expression }} puts a value of the notebook into the prompt; single
+        braces are plain text. Afterwards _ is the message, and _llm the answer
+        with its model, usage, timing and finish reason. A cell that ends in ;
+        shows nothing. Interrupting the kernel keeps what has arrived.
         """
         from llm_magics import cells
 
@@ -92,7 +93,7 @@ class LLMMagics(Magics):
     def llm_config(self, line: str) -> None:
         """Show or change what prompts are sent with.
 
-        ::
+        Examples:
 
             %llm_config                                  what is set, and where each value came from
             %llm_config openai                           choose a model
@@ -102,7 +103,8 @@ class LLMMagics(Magics):
             %llm_config --models *mini*                  also what the endpoints list themselves
             %llm_config --ask-key openai                 type a key; it stays in this kernel's memory
 
-        A key never stands on this line: it would be saved in the notebook and in IPython's history.
+        A key never stands on this line: it would be saved in the notebook and in
+        IPython's history.
         """
         from llm_magics import settings
 

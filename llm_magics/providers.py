@@ -1,4 +1,4 @@
-"""Who there is to ask with nothing configured: well-known providers by their data file, local servers by their ports."""
+"""Who there is to ask with nothing configured: well-known providers by a data file, local servers by their ports."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def local_layer(running: dict[str, list[str]]) -> Layer:
 
 
 def list_models(base_url: str, *, key: secrets.Secret | None = None, seconds: float = 10.0) -> list[str] | None:
-    """What the endpoint itself lists under ``/models``; None when it does not answer in that form within ``seconds``."""
+    """What the endpoint itself lists under ``/models``; None when it does not answer in that form and in that time."""
     parts = urllib.parse.urlsplit(base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Accept": "application/json"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,7 @@ def shell(fresh_session: session.Session, capsys: pytest.CaptureFixture[str]) ->
         yield Shell(ip, capsys)
     finally:
         unload_ipython_extension(ip)
+        atexit.unregister(ip.atexit_operations)  # at the run's end they would clean up each shell once more
         InteractiveShell.clear_instance()
 
 

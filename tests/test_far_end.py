@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -326,25 +327,26 @@ def test_frames_go_out_as_given(far: FarEnd, client: openai.OpenAI, eol: str) ->
 
 
 @pytest.mark.parametrize(
-    ("end", "error"),
+    ("end", "errors"),
     [
-        ("close", None),
-        ("chunked", None),
-        ("cut", openai.APIConnectionError),
-        ("reset", openai.APIConnectionError),
-        ("hang", openai.APITimeoutError),
+        ("close", [""]),
+        ("chunked", [""]),
+        # The SDK's own error, or, before its third version, that of the HTTP library it stands on.
+        ("cut", ["APIConnectionError", "RemoteProtocolError"]),
+        ("reset", ["APIConnectionError", "ReadError"]),
+        ("hang", ["APITimeoutError", "ReadTimeout"]),
     ],
 )
-def test_a_stream_ends_as_scripted(far: FarEnd, client: openai.OpenAI, end: Any, error: type[Exception] | None) -> None:
+def test_a_stream_ends_as_scripted(far: FarEnd, client: openai.OpenAI, end: Any, errors: list[str]) -> None:
     far.sends([delta("a"), delta("b")], done=False, end=end)
-    seen, raised = [], None
+    seen, raised = [], ""
     try:
         for chunk in client.with_options(timeout=0.3).chat.completions.create(**ASK, stream=True):
             seen.append(chunk.choices[0].delta.content)
-    except openai.APIConnectionError as caught:
-        raised = type(caught)
+    except Exception as caught:
+        raised = type(caught).__name__
     assert seen == ["a", "b"]
-    assert raised is error
+    assert raised in errors
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -408,6 +410,8 @@ def test_served_models_are_what_their_names_say() -> None:
 
 def need(state: tuple[bool, str]) -> None:
     ready, reason = state
+    if not ready and os.environ.get("LLM_MAGICS_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
     if not ready:
         pytest.skip(reason)
 

@@ -32,7 +32,7 @@ def error(message: str, **more: Any) -> dict[str, Any]:
 
 
 STATUSES = {
-    "a refused key": (401, error("Incorrect API key provided"), errors.KeyRefused, "does not accept the key"),
+    "a key that is wanted": (401, error("No API key provided"), errors.KeyRefused, "wants a key, and none is set"),
     "a forbidden region": (403, error("Country not supported"), errors.KeyRefused, "does not allow"),
     "an unknown model": (404, error("The model `x` does not exist"), errors.ModelNotFound, "does not exist"),
     "an unknown path": (404, "<html><title>404</title></html>", errors.ModelNotFound, "no such path"),
@@ -172,7 +172,9 @@ def test_an_error_that_repeats_the_key_is_shown_without_it(
     monkeypatch.setenv("FAR_KEY", CANARY)
     shell.run(f"%llm_config --add far base_url={far.base_url} api_key_env=FAR_KEY")
     far.fails(401, error(f"Incorrect API key provided: {CANARY}."))
-    assert "***" in failed(shell).what
+    failure = failed(shell)
+    assert "does not accept the key" in failure.what
+    assert "***" in failure.what
 
 
 @pytest.mark.parametrize("mode", ["Plain", "Context", "Verbose", "Minimal"])
