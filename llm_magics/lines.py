@@ -14,6 +14,7 @@ from llm_magics.secrets import looks_like_key_name
 # What word processors and web pages make of quotes and hyphens.
 _TYPOGRAPHIC = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "—": "--", "–": "--", "−": "-"}
 _WORD = re.compile(r"""(?P<quoted>"(?:\\"|[^"])*"|'(?:\\'|[^'])*')|(?P<bare>[^\s"']+)|(?P<open>["'])""")
+_BLANKS = re.compile(r"\s+")
 _QUOTES = "“”„‘’"
 _DASHES = "—–−"
 
@@ -32,7 +33,7 @@ class Word:
 
 
 def words(line: str) -> list[Word]:
-    """The words of a line. Quotes group; a backslash is a character like any other, except before a quote in quotes.
+    """The words of a line. Quotes group, except inside JSON; a backslash stands for itself, except before a quote.
 
     Raises:
         LineMistake: a quote that is never closed.
@@ -45,16 +46,25 @@ def words(line: str) -> list[Word]:
 
 def _word_at(line: str, position: int) -> Word | None:
     """The next word; None when only blanks are left. What stands behind it is not looked at."""
-    blanks = re.compile(r"\s*").match(line, position)
+    blanks = _BLANKS.match(line, position)
     start = end = blanks.end() if blanks else position
     text = ""
-    while match := _WORD.match(line, end):
-        if match["open"]:
-            raise LineMistake(f"the {match['open']} at column {match.start() + 1} is never closed.")
-        quoted = match["quoted"]
-        text += quoted[1:-1].replace("\\" + quoted[0], quoted[0]) if quoted else match["bare"]
+    while match := (_BLANKS if _in_json(line[start:end]) else _WORD).match(line, end) or _WORD.match(line, end):
+        part = match[0]
+        if part in ("'", '"'):
+            raise LineMistake(f"the {part} at column {match.start() + 1} is never closed.")
+        if part[0] in "'\"" and not _in_json(line[start:end]):
+            part = part[1:-1].replace("\\" + part[0], part[0])
+        text += part
         end = match.end()
     return Word(text, start, end) if end > start else None
+
+
+def _in_json(typed: str) -> bool:
+    """Whether a word as typed so far is ``KEY=[…`` or ``KEY={…`` with a bracket open: its quotes and blanks are JSON's own."""
+    value = typed.partition("=")[2]
+    opened = value.count("[") + value.count("{") - value.count("]") - value.count("}")
+    return value[:1] in ("[", "{") and opened > 0
 
 
 def parse(parser: Any, line: str, *, rest: bool = False) -> tuple[argparse.Namespace, str]:

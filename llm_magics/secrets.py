@@ -73,13 +73,14 @@ class Secret:
         """``text`` without the key: whole, url- or base64-encoded, or its beginning, which servers like to repeat."""
         if len(self.__value) < SHORTEST or self.__value == NO_KEY:
             return text  # too short to be told from ordinary words, or no secret at all
-        for form in self._forms():
+        for form in sorted(self._forms(), key=len, reverse=True):
             text = text.replace(form, "***")
         return re.sub(re.escape(self.__value[:SHORTEST]) + r"[\w*.…-]*", "***", text)
 
     def _forms(self) -> set[str]:
         """The key as it may stand in a text; of base64 the part that is the same whatever stands around the key."""
         raw, forms = self.__value.encode(), {self.__value, urllib.parse.quote(self.__value, safe="")}
+        forms.add(base64.b64encode(raw).decode())
         for before in range(3):
             encoded = base64.b64encode(b"\0" * before + raw).rstrip(b"=")
             inner = encoded[(0, 2, 3)[before] : len(encoded) - ((before + len(raw)) % 3 > 0)].decode()

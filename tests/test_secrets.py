@@ -110,15 +110,16 @@ def test_a_key_is_taken_out_of_text_in_whatever_form() -> None:
         told = Secret(KEY).redact(f"Incorrect API key provided: {form}. Try again.")
         assert "***" in told
         assert told.endswith("Try again.")
-        assert not any(KEY[:8] in told or form[7:15] in told for _ in [0])
+        assert KEY[:8] not in told
+        assert form[7:15] not in told
 
 
 @given(st.binary(max_size=12), st.binary(max_size=12))
 def test_a_key_is_taken_out_of_base64_whatever_stands_around_it(before: bytes, after: bytes) -> None:
     told = Secret(KEY).redact(base64.b64encode(before + KEY.encode() + after).decode())
     assert "***" in told
-    kept = [part for part in told.split("***") if part]
-    assert all(b"canary" not in base64.b64decode(part + "=" * (-len(part) % 4), validate=False) for part in kept if len(part) % 4 != 1)
+    around = len(base64.b64encode(before)) + len(base64.b64encode(after))
+    assert len(told) - len("***") <= around + 8  # at the seams a character belongs half to the key
 
 
 @given(st.text())
