@@ -61,7 +61,7 @@ def _word_at(line: str, position: int) -> Word | None:
 
 
 def _in_json(typed: str) -> bool:
-    """Whether a word as typed so far is ``KEY=[…`` or ``KEY={…`` with a bracket open: its quotes and blanks are JSON's own."""
+    """Whether a word as typed so far is ``KEY=[…`` or ``KEY={…`` with a bracket open, so that its quotes are JSON's."""
     value = typed.partition("=")[2]
     opened = value.count("[") + value.count("{") - value.count("]") - value.count("}")
     return value[:1] in ("[", "{") and opened > 0

@@ -298,7 +298,7 @@ def test_many_long_parts_stay_within_what_a_page_can_bear() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "finish_reason", "request", "usage", "said"),
+    ("status", "finish_reason", "sent", "usage", "said"),
     [
         ("ok", "stop", {}, None, ""),
         ("ok", None, {}, None, ""),
@@ -320,7 +320,7 @@ def test_many_long_parts_stay_within_what_a_page_can_bear() -> None:
         ("failed", None, {}, None, "Failed: this is what had arrived."),
     ],
 )
-def test_an_answer_that_is_not_whole_says_why(status: Status, finish_reason: str | None, request: Any, usage: Any, said: str) -> None:
+def test_an_answer_that_is_not_whole_says_why(status: Status, finish_reason: str | None, sent: Any, usage: Any, said: str) -> None:
     answer = Answer(
         message=message(content="Hi"),
         model="far",
@@ -329,7 +329,7 @@ def test_an_answer_that_is_not_whole_says_why(status: Status, finish_reason: str
         finish_reason=finish_reason,
         usage=usage,
         timing=Timing(),
-        request=request,
+        request=sent,
         notes=("a note",),
     )
     assert mark_of(answer).startswith(said) if said else mark_of(answer) == ""
