@@ -30,7 +30,7 @@ _DANGEROUS = re.compile(
 # What ends a formula or means something to a Markdown parser that does not see one here.
 _UNFIT = re.compile(r"[$`\x00-\x08\x0b-\x1f]|!\[|\\\Z|@@\d")
 # How a front end finds formulas, wherever they stand; also in code.
-SIGNS = re.compile(r"\$|\\(?:begin|end)\{|\\\\?[()\[\]]|@@\d+@@")
+SIGNS = re.compile(r"\$+|\\(?:begin|end)\{|\\\\?[()\[\]]|@@\d+@@")
 
 
 def written(tex: str, *, display: bool, block: bool = False) -> str | None:

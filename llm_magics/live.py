@@ -315,7 +315,7 @@ class Terminal:
 def _settled(text: str) -> int:
     """How much of a growing text can be written: what may be half a control sequence waits for its rest."""
     escape_at = max(text.rfind("\x1b"), text.rfind("\x9b"))
-    return escape_at if 0 <= escape_at and len(text) - escape_at < SEQUENCE else len(text)
+    return escape_at if escape_at >= 0 and len(text) - escape_at < SEQUENCE else len(text)
 
 
 def show(bundle: dict[str, str], *, page: bool) -> None:

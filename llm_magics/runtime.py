@@ -87,7 +87,8 @@ class Running:
             if self.first is None and not all(isinstance(event, Note) for event in batch):
                 self.first = time.monotonic()
             self._events += batch
-            self._news.set()
+            if not self._news.is_set():
+                self._news.set()
 
     def _finished(self, future: Future[None]) -> None:
         self._news.set()

@@ -95,7 +95,7 @@ class Fence:
 
 def fences(text: str) -> list[Fence]:
     """The fenced code blocks of a text, in lists and quotes too; one that is never closed ends with its text."""
-    found = [(token, token.map) for token in _parser().parse(text) if token.type == "fence"]
+    found = [(token, token.map) for token in _block_parser().parse(text) if token.type == "fence"]
     return [Fence(token.content, token.info.strip(), *lines) for token, lines in found if lines]
 
 
@@ -460,6 +460,17 @@ def _parser() -> MarkdownIt:
         "reference", lambda state, *place: not _is_footnote(state, place[0]) and define(state, *place)
     )
     parser.validateLink = lambda url: True  # type: ignore[method-assign] # what may be linked is decided when writing
+    return parser
+
+
+@functools.cache
+def _block_parser() -> MarkdownIt:
+    """The same for blocks alone: what stands inside a paragraph stays unread."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable("table")
+    parser.disable(["html_block", "inline"])
+    formulas.add_rules(parser)
     return parser
 
 

@@ -37,7 +37,9 @@ CANARY = "sk-canary-0123456789"
 LAYERS = Config(
     (
         Layer(origin="built-in", models={"far": {"model": "m0", "base_url": "http://far/v1", "temperature": 0.1}}),
-        Layer(origin="user file", settings={"temperature": 0.2, "top_p": 0.5}, models={"far": {"top_p": 0.6}, "near": {}}),
+        Layer(
+            origin="user file", settings={"temperature": 0.2, "top_p": 0.5}, models={"far": {"top_p": 0.6}, "near": {}}
+        ),
         Layer(origin="project file", settings={"model": "near"}, models={"far": {"seed": 1}}, trusted=False),
         Layer(origin="environment", settings={"top_p": 0.7}),
     )
@@ -108,14 +110,22 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "infinite": ("timeout", float("inf"), "timeout: inf is not usable; it takes a number of seconds above 0."),
     "no time": ("timeout", 0, "timeout: 0 is not usable"),
     "a truth as a number": ("timeout", True, "timeout: True is not usable"),
-    "half a token": ("max_tokens", 1.5, "max_tokens: 1.5 is not usable; it takes a whole number from 1 to 2 147 483 647."),
+    "half a token": (
+        "max_tokens",
+        1.5,
+        "max_tokens: 1.5 is not usable; it takes a whole number from 1 to 2 147 483 647.",
+    ),
     "too many tokens": ("max_tokens", 10**30, "max_tokens: 1000000"),
     "no tokens": ("max_tokens", 0, "max_tokens: 0 is not usable"),
     "a number as text": ("system", 5, "system: 5 is not usable; it takes text."),
     "a list as text": ("model", ["a"], "model: ['a'] is not usable; it takes text."),
     "a text as truth": ("stream", "yes", "stream: 'yes' is not usable; it takes true or false."),
     "a text as a table": ("headers", "x", "headers: this value is not usable; it takes a table"),
-    "an address without scheme": ("base_url", "api.example.com", "base_url: 'api.example.com' is not usable; it takes a URL such"),
+    "an address without scheme": (
+        "base_url",
+        "api.example.com",
+        "base_url: 'api.example.com' is not usable; it takes a URL such",
+    ),
     "another scheme": ("base_url", "htp://h/v1", "it takes a URL such as http://localhost:8000/v1"),
     "no host": ("base_url", "http:///v1", "it takes a URL such as"),
     "a port beyond all": ("base_url", "http://h:99999/v1", "it takes a URL with a port from 1 to 65535."),
@@ -126,7 +136,11 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a blank": ("base_url", "https://h /v1", "a URL without blanks"),
     "a line end": ("base_url", "https://h/v1\n", "a URL without blanks"),
     "a number as a key": ("api_key", 5, "api_key: this value is not usable; it takes text."),
-    "a key as a variable's name": ("api_key_env", CANARY, "api_key_env: this value is not usable; it takes the name of the"),
+    "a key as a variable's name": (
+        "api_key_env",
+        CANARY,
+        "api_key_env: this value is not usable; it takes the name of the",
+    ),
     "no variable": ("api_key_env", [], "the name of the environment variable that holds the key, not the key."),
     "long text": ("temperature", "x" * 9_000, "temperature: 'xxxx"),
     "many lines": ("temperature", "a\nb", "temperature: 'a\\nb' is not usable"),
@@ -186,7 +200,9 @@ def test_a_value_on_a_line_is_json_where_it_is_json(key: str, given: str, value:
     assert parse_value(key, given) == value
 
 
-@given(st.sampled_from(sorted(MODEL_SETTINGS)), st.text() | st.from_regex(r"-?[0-9.e]+|\[.*|\{.*|[a-z]+", fullmatch=True))
+@given(
+    st.sampled_from(sorted(MODEL_SETTINGS)), st.text() | st.from_regex(r"-?[0-9.e]+|\[.*|\{.*|[a-z]+", fullmatch=True)
+)
 def test_any_value_on_a_line_is_read_or_refused_in_one_line(key: str, given: str) -> None:
     try:
         parse_value(key, given)
@@ -194,12 +210,23 @@ def test_any_value_on_a_line_is_read_or_refused_in_one_line(key: str, given: str
         assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://127.8.9.1", "http://[::1]:80", "http://a.localhost"])
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://127.8.9.1", "http://[::1]:80", "http://a.localhost"]
+)
 def test_this_machine_is_known(url: str) -> None:
     assert is_loopback(url)
 
 
-@pytest.mark.parametrize("url", ["http://localhost.example", "http://127.0.0.1.example", "http://0.0.0.0", "https://api.example", "http://notlocalhost"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "http://0.0.0.0",
+        "https://api.example",
+        "http://notlocalhost",
+    ],
+)
 def test_other_machines_are_not_taken_for_this_one(url: str) -> None:
     assert not is_loopback(url)
 
@@ -213,7 +240,13 @@ def test_hosts_are_shown_without_the_rest_of_the_url() -> None:
 
 
 def test_settings_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"TEMPERATURE": "0.2", "SYSTEM": "Be brief.", "STREAM": "false", "MAX_TOKENS": "5", "TOP_P": " "}.items():
+    for name, value in {
+        "TEMPERATURE": "0.2",
+        "SYSTEM": "Be brief.",
+        "STREAM": "false",
+        "MAX_TOKENS": "5",
+        "TOP_P": " ",
+    }.items():
         monkeypatch.setenv(f"LLM_MAGICS_{name}", value)
     layer = environment_layer()
     assert dict(layer.settings) == {"temperature": 0.2, "system": "Be brief.", "stream": False, "max_tokens": 5}
@@ -223,9 +256,21 @@ def test_settings_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("LLM_MAGICS_TEMPERATURE", "hot", "environment variable LLM_MAGICS_TEMPERATURE: temperature: 'hot' is not usable"),
-        ("LLM_MAGICS_TEMPRATURE", "1", "environment variable LLM_MAGICS_TEMPRATURE: unknown setting 'temprature'. Did you mean 'temp"),
-        ("LLM_MAGICS_API_KEY", CANARY, "LLM_MAGICS_API_KEY: api_key belongs to one model, not to all: a key goes into its provider's"),
+        (
+            "LLM_MAGICS_TEMPERATURE",
+            "hot",
+            "environment variable LLM_MAGICS_TEMPERATURE: temperature: 'hot' is not usable",
+        ),
+        (
+            "LLM_MAGICS_TEMPRATURE",
+            "1",
+            "environment variable LLM_MAGICS_TEMPRATURE: unknown setting 'temprature'. Did you mean 'temp",
+        ),
+        (
+            "LLM_MAGICS_API_KEY",
+            CANARY,
+            "LLM_MAGICS_API_KEY: api_key belongs to one model, not to all: a key goes into its provider's",
+        ),
         ("LLM_MAGICS_BASE_URL", "http://x", "base_url belongs to one model, not to all: set it in a file."),
     ],
 )
@@ -253,7 +298,8 @@ FILES = {
     "config.toml": 'temperature = 0.2\nsystem = "Be brief."\n[models.far]\nbase_url = "http://far/v1"\nstop = ["a"]\n',
     "config.yaml": "temperature: 0.2\nsystem: Be brief.\nmodels:\n  far:\n    base_url: http://far/v1\n    stop: [a]\n",
     "config.yml": "{temperature: 0.2, system: Be brief., models: {far: {base_url: 'http://far/v1', stop: [a]}}}",
-    "config.json": '{"temperature": 0.2, "system": "Be brief.", "models": {"far": {"base_url": "http://far/v1", "stop": ["a"]}}}',
+    "config.json": '{"temperature": 0.2, "system": "Be brief.", "models": {"far": '
+    '{"base_url": "http://far/v1", "stop": ["a"]}}}',
     "pyproject.toml": '[project]\nname = "x"\n[tool.llm_magics]\ntemperature = 0.2\nsystem = "Be brief."\n'
     '[tool.llm_magics.models.far]\nbase_url = "http://far/v1"\nstop = ["a"]\n',
 }
@@ -305,9 +351,24 @@ BROKEN = {
     "TOML, twice": ("c.toml", "seed = 1\nseed = 2\n", "c.toml:2:9: ", "overwrite"),
     "TOML, a key in the line": ("c.toml", f'api_key = = "{CANARY}"', "c.toml:1:11: ", ""),
     "YAML tab": ("c.yaml", "models:\n\tfar: 1\n", "c.yaml:2:1: ", "cannot start any token"),
-    "YAML, twice": ("c.yaml", "seed: 1\nmodels: {}\nseed: 2\n", "c.yaml:3:1: ", "stands twice in one table (first in line 1)"),
-    "YAML alias": ("c.yaml", "a: &a [1]\nb: [*a, *a]\n", "c.yaml:2:5: ", "aliases are not read here; write the value out"),
-    "YAML tag": ("c.yaml", "seed: !!python/object/apply:os.system ['true']\n", "c.yaml:1:7: ", "could not determine a constructor"),
+    "YAML, twice": (
+        "c.yaml",
+        "seed: 1\nmodels: {}\nseed: 2\n",
+        "c.yaml:3:1: ",
+        "stands twice in one table (first in line 1)",
+    ),
+    "YAML alias": (
+        "c.yaml",
+        "a: &a [1]\nb: [*a, *a]\n",
+        "c.yaml:2:5: ",
+        "aliases are not read here; write the value out",
+    ),
+    "YAML tag": (
+        "c.yaml",
+        "seed: !!python/object/apply:os.system ['true']\n",
+        "c.yaml:1:7: ",
+        "could not determine a constructor",
+    ),
     "YAML, two documents": ("c.yaml", "seed: 1\n---\nseed: 2\n", "c.yaml:2:1: ", "another document"),
     "YAML, an impossible date": ("c.yaml", "seed: 2024-13-45\n", "c.yaml: ", "month"),
     "YAML list": ("c.yaml", "- a\n", "c.yaml:1:1: ", "expected a table of settings, got a list"),
@@ -317,7 +378,12 @@ BROKEN = {
     "JSON comma": ("c.json", '{\n "seed": 1,\n}', "c.json:", "double quotes"),
     "JSON comment": ("c.json", '{\n // x\n "seed": 1}', "c.json:2:2: ", "double quotes"),
     "JSON NaN": ("c.json", '{\n "seed": NaN}', "c.json:2: ", "NaN is no JSON value"),
-    "JSON, twice": ("c.json", '{"seed": 1,\n "seed": 2}', "c.json:2: ", "the key 'seed' stands twice in one table (lines 1, 2)"),
+    "JSON, twice": (
+        "c.json",
+        '{"seed": 1,\n "seed": 2}',
+        "c.json:2: ",
+        "the key 'seed' stands twice in one table (lines 1, 2)",
+    ),
     "JSON, twice, with quotes": ("c.json", '{"a\'b": 1,\n "a\'b": 2}', "c.json:2: ", "stands twice"),
     "JSON, a number without end": ("c.json", '{"seed": ' + "1" * 5_000 + "}", "c.json: ", ""),
     "JSON, nested": ("c.json", "[" * 200_000, "c.json: ", "is nested too deeply"),
@@ -329,7 +395,12 @@ BROKEN = {
     "binary": ("c.toml", bytes(range(256)), "c.toml", ""),
     "too large": ("c.toml", b"#" * 1_000_001, "c.toml: ", "1,000,001 bytes is too large for a configuration file"),
     "another kind": ("c.ini", "[a]", "c.ini: ", "its name must end in .toml, .yaml, .yml, .json"),
-    "unknown setting": ("c.toml", "seed = 1\ntemprature = 1\n", "c.toml:2: ", "unknown setting 'temprature'. Did you mean 'temperature'?"),
+    "unknown setting": (
+        "c.toml",
+        "seed = 1\ntemprature = 1\n",
+        "c.toml:2: ",
+        "unknown setting 'temprature'. Did you mean 'temperature'?",
+    ),
     "a model's setting for all": ("c.toml", 'base_url = "http://h/v1"\n', "c.toml:1: ", "unknown setting 'base_url'"),
     "unknown setting of a model": (
         "c.toml",
@@ -337,19 +408,41 @@ BROKEN = {
         "c.toml:5: models.b: ",
         "unknown setting 'modle'. Did you mean 'model'?",
     ),
-    "a wrong type": ("c.toml", '[models.a]\nmodel = "x"\n[models.b]\nmodel = ["y"]\n', "c.toml:4: models.b: ", "model: ['y'] is not usable; it takes text"),
-    "a wrong type in YAML": ("c.yaml", "models:\n  a:\n    seed: 1\n  b:\n    timeout: soon\n", "c.yaml:5: models.b: ", "timeout: 'soon'"),
-    "a wrong type in JSON": ("c.json", '{"models": {\n"a": {"timeout": 5},\n"b": {\n"timeout": 0}}}', "c.json:4: models.b: ", "timeout: 0"),
+    "a wrong type": (
+        "c.toml",
+        '[models.a]\nmodel = "x"\n[models.b]\nmodel = ["y"]\n',
+        "c.toml:4: models.b: ",
+        "model: ['y'] is not usable; it takes text",
+    ),
+    "a wrong type in YAML": (
+        "c.yaml",
+        "models:\n  a:\n    seed: 1\n  b:\n    timeout: soon\n",
+        "c.yaml:5: models.b: ",
+        "timeout: 'soon'",
+    ),
+    "a wrong type in JSON": (
+        "c.json",
+        '{"models": {\n"a": {"timeout": 5},\n"b": {\n"timeout": 0}}}',
+        "c.json:4: models.b: ",
+        "timeout: 0",
+    ),
     "a value out of range": ("c.toml", "seed = 1\n\ntemperature = 9\n", "c.toml:3: ", "a number from 0 to 2"),
     "models as text": ("c.toml", 'models = "x"', "c.toml:1: ", "models: expected a table of models, got text"),
     "a model as text": ("c.toml", '[models]\nfar = "x"', "c.toml:2: ", "models.far: expected a table, got text"),
-    "a key as a variable": ("c.toml", f'[models.far]\napi_key_env = "{CANARY}"', "c.toml:2: models.far: ", "not the key"),
+    "a key as a variable": (
+        "c.toml",
+        f'[models.far]\napi_key_env = "{CANARY}"',
+        "c.toml:2: models.far: ",
+        "not the key",
+    ),
     "nothing as a value": ("c.yaml", "temperature:\n", "c.yaml:1: ", "temperature: None is not usable"),
 }
 
 
 @pytest.mark.parametrize(("name", "text", "place", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_is_told_with_its_place(tmp_path: Path, name: str, text: str | bytes, place: str, said: str) -> None:
+def test_a_broken_file_is_told_with_its_place(
+    tmp_path: Path, name: str, text: str | bytes, place: str, said: str
+) -> None:
     told = complaint(write(tmp_path, name, text))
     assert told.startswith(place)
     assert said in told

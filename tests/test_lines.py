@@ -50,7 +50,11 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "double quotes": ('-s "Be brief." Why?', {"system": "Be brief."}, "Why?"),
     "single quotes": ("-s 'Say \"yes\".' Why?", {"system": 'Say "yes".'}, "Why?"),
     "an escaped quote": (r'-s "Say \"yes\"." Why?', {"system": 'Say "yes".'}, "Why?"),
-    "quotes in the middle": ('--system="Be brief." --param stop=\'["a b"]\'', {"system": "Be brief.", "param": ['stop=["a b"]']}, ""),
+    "quotes in the middle": (
+        '--system="Be brief." --param stop=\'["a b"]\'',
+        {"system": "Be brief.", "param": ['stop=["a b"]']},
+        "",
+    ),
     "an empty value": ('--system="" Why?', {"system": ""}, "Why?"),
     "a dash in quotes": ('-s "-x" Why?', {"system": "-x"}, "Why?"),
     "a dash behind an equals sign": ("--system=--x Why?", {"system": "--x"}, "Why?"),
@@ -58,7 +62,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a Windows path in quotes": (r'--to "C:\new folder\table" Why?', {"to": r"C:\new folder\table"}, "Why?"),
     "a path that ends in a backslash": ('--to "C:\\new\\" Why?', {"to": "C:\\new\\"}, "Why?"),
     "a no-break space": ("-m\u00a0far\u00a0Why?", {"model": "far"}, "Why?"),
-    "quotes of the prompt": ("-m far It's \"so\" and C:\\x\\", {"model": "far"}, "It's \"so\" and C:\\x\\"),
+    "quotes of the prompt": ('-m far It\'s "so" and C:\\x\\', {"model": "far"}, 'It\'s "so" and C:\\x\\'),
     "options inside the prompt": ("Explain -m and --model=x", {}, "Explain -m and --model=x"),
     "a prompt that begins with a number": ("-5 + 3?", {}, "-5 + 3?"),
     "a prompt that begins with a dash": ("- one item", {}, "- one item"),
@@ -92,7 +96,11 @@ def test_an_optional_value_may_be_missing() -> None:
 
 
 def test_words_know_where_they_stand() -> None:
-    assert [(word.text, word.start, word.end) for word in words(' a "b c"d  e')] == [("a", 1, 2), ("b cd", 3, 9), ("e", 11, 12)]
+    assert [(word.text, word.start, word.end) for word in words(' a "b c"d  e')] == [
+        ("a", 1, 2),
+        ("b cd", 3, 9),
+        ("e", 11, 12),
+    ]
 
 
 MISTAKES = {
@@ -110,8 +118,14 @@ MISTAKES = {
     "a key": ("--api-key sk-secret Why?", "--api-key does not belong on this line"),
     "a key with an equals sign": ("--api_key=sk-secret Why?", "--api_key does not belong on this line"),
     "a token": ("--token sk-secret Why?", "--token does not belong on this line"),
-    "typographic quotes": ("-s “Be brief” Why?", "the character U+201C (“) at column 4 is typographic; type \" instead."),
-    "a typographic dash": ("-m far —to x Why?", "the character U+2014 (—) at column 8 is typographic; type -- instead."),
+    "typographic quotes": (
+        "-s “Be brief” Why?",
+        'the character U+201C (“) at column 4 is typographic; type " instead.',
+    ),
+    "a typographic dash": (
+        "-m far —to x Why?",
+        "the character U+2014 (—) at column 8 is typographic; type -- instead.",
+    ),
     "a short typographic dash": ("–m far Why?", "the character U+2013 (–) at column 1 is typographic"),
 }
 
@@ -131,7 +145,9 @@ def test_typographic_characters_among_settings_are_named_with_their_column() -> 
         check_typing('"a’" —b')
 
 
-ALPHABET = st.sampled_from([*"\"'\\ =-—“’\t\u00a0ax0", "--model", "-m", "--param", "--as", "--dry-run", "--", "=", "far"])
+ALPHABET = st.sampled_from(
+    [*"\"'\\ =-—“’\t\u00a0ax0", "--model", "-m", "--param", "--as", "--dry-run", "--", "=", "far"]
+)
 
 
 @given(st.one_of(st.text(), st.lists(ALPHABET).map("".join), st.lists(ALPHABET).map(" ".join)))
@@ -151,7 +167,11 @@ def test_a_prompt_behind_options_is_kept_letter_by_letter(prompt: str) -> None:
     assert asked(f"-m far -t 0.2 {prompt}")[1] == prompt
 
 
-@given(st.text(st.characters(exclude_characters='"\n', exclude_categories=["Cs"])).filter(lambda text: not text.endswith("\\")))
+@given(
+    st.text(st.characters(exclude_characters='"\n', exclude_categories=["Cs"])).filter(
+        lambda text: not text.endswith("\\")
+    )
+)
 def test_a_quoted_value_is_kept_letter_by_letter(value: str) -> None:
     assert asked(f'--system="{value}" Why?')[0].get("system", "") == value
 

@@ -105,12 +105,21 @@ def test_evaluating_leaves_the_namespace_alone() -> None:
 
 
 COMPLAINTS = {
-    "an undefined name": ("Say {{ sals }}", ["'sals' (line 1, column 5", "not defined; nothing was sent", "Did you mean 'sales'?"]),
+    "an undefined name": (
+        "Say {{ sals }}",
+        ["'sals' (line 1, column 5", "not defined; nothing was sent", "Did you mean 'sales'?"],
+    ),
     "a name far from all": ("\n\n  {{ qqq }}", ["'qqq' (line 3, column 3", "--raw"]),
-    "no expression": ("{{ for x in y }}", ["'{{ for x in y }}' (line 1, column 1", "is not a Python expression", "--raw"]),
+    "no expression": (
+        "{{ for x in y }}",
+        ["'{{ for x in y }}' (line 1, column 1", "is not a Python expression", "--raw"],
+    ),
     "a statement": ("{{ import os }}", ["is not a Python expression"]),
     "open braces": ("a {{ sales", ["{{ without }} (line 1, column 3", "--raw"]),
-    "a failure": ("{{ 1 / 0 }}", ["{{ 1 / 0 }} (line 1, column 1", "raised ZeroDivisionError: division by zero", "Nothing was sent"]),
+    "a failure": (
+        "{{ 1 / 0 }}",
+        ["{{ 1 / 0 }} (line 1, column 1", "raised ZeroDivisionError: division by zero", "Nothing was sent"],
+    ),
     "a failure of many lines": ("{{ fail() }}", ["raised ValueError: first second third. Nothing"]),
     "a failure without end": ("{{ fail_long() }}", ["raised ValueError: xxx", "…. Nothing was sent"]),
     "leaving": ("{{ leave() }}", ["raised SystemExit: 3"]),
@@ -198,7 +207,9 @@ VALUES: dict[str, tuple[Any, str]] = {
     "a frame": (pd.DataFrame({"a": [1, 2], "b": ["x", "y,z"]}), 'a,b\n1,x\n2,"y,z"\n'),
     "a frame with an index": (pd.DataFrame({"a": [1]}, index=["r"]), ",a\nr,1\n"),
     "missing values": (
-        pd.DataFrame({"f": [1.5, None], "t": pd.to_datetime(["2024-01-01", None]).tz_localize("UTC"), "s": ["x", None]}),
+        pd.DataFrame(
+            {"f": [1.5, None], "t": pd.to_datetime(["2024-01-01", None]).tz_localize("UTC"), "s": ["x", None]}
+        ),
         "f,t,s\n1.5,2024-01-01 00:00:00+00:00,x\n,,\n",
     ),
     "categories": (pd.DataFrame({"c": pd.Categorical(["x", None, "y"]), "n": 1}), "c,n\nx,1\n,1\ny,1\n"),
@@ -206,7 +217,10 @@ VALUES: dict[str, tuple[Any, str]] = {
         pd.DataFrame({"n": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("a", 2)], names=["k", "i"])),
         "k,i,n\na,1,1\na,2,2\n",
     ),
-    "columns of levels": (pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], ["x", "y"]])), "a,a\nx,y\n1,2\n"),
+    "columns of levels": (
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], ["x", "y"]])),
+        "a,a\nx,y\n1,2\n",
+    ),
     "numbered columns": (pd.DataFrame([[1, 2]]), "0,1\n1,2\n"),
     "no rows": (pd.DataFrame({"a": [], "b": []}), "a,b\n"),
     "no columns": (pd.DataFrame(index=range(5)), "a table of 5 rows and no columns"),
@@ -253,7 +267,10 @@ UNTOLD: dict[str, tuple[Any, str]] = {
     "a lock": (threading.Lock(), "is a lock"),
     "a file in memory": (io.StringIO("x"), "is an open file, which has no text: put its text, with .read()"),
     "a lazy frame": (pl.LazyFrame({"a": [1]}), "is a lazy frame, which has no text: put its .collect()"),
-    "a thing without a text": (object(), "has no text of its own: put one of its attributes, or give its class a method"),
+    "a thing without a text": (
+        object(),
+        "has no text of its own: put one of its attributes, or give its class a method",
+    ),
     "columns of one name": (pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]), "has several columns named 'a'"),
     "columns of objects": (pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}), "cannot be written as CSV"),
     "a long text": ("x" * 400_001, "is about 400,001 characters (≈ 100,000 tokens)"),

@@ -164,7 +164,7 @@ ANSWERS = {
     "elsewhere": (b"HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n", None),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n", None),
     "hung up": (b"", None),
-    "cut off": (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"data\": [", None),
+    "cut off": (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"data": [', None),
     "without end": (ok(b'{"data": [' + b" " * 5_000_000), None),
 }
 
@@ -174,7 +174,9 @@ def test_whatever_answers_is_a_list_of_models_or_none(raw: bytes, models: list[s
     assert listed(raw) == models
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://h:99999/v1", "http://", "", "http://no.such.host.invalid/v1"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/v1", "http://h:99999/v1", "http://", "", "http://no.such.host.invalid/v1"]
+)
 def test_nobody_there_is_none(url: str) -> None:
     assert providers.list_models(url, seconds=0.5) is None
 

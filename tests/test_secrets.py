@@ -62,7 +62,10 @@ def test_a_secret_shows_stars(show: Any) -> None:
 def test_a_secret_cannot_be_written_away() -> None:
     key = Secret(KEY)
     for write in (
-        *(lambda key, protocol=protocol: pickle.dumps(key, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
+        *(
+            lambda key, protocol=protocol: pickle.dumps(key, protocol)
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
         json.dumps,
         vars,
         lambda key: key.__getstate__(),
@@ -163,12 +166,17 @@ def test_a_key_that_no_header_can_carry_is_told_by_its_place(typed: str, said: s
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["--api-key", "api_key", "APIKEY", "--token", "key", "openai_api_key", "X-Api-Key", "client_secret", "password"])
+@pytest.mark.parametrize(
+    "name",
+    ["--api-key", "api_key", "APIKEY", "--token", "key", "openai_api_key", "X-Api-Key", "client_secret", "password"],
+)
 def test_names_that_ask_for_a_secret_are_known(name: str) -> None:
     assert looks_like_key_name(name)
 
 
-@pytest.mark.parametrize("name", ["--model", "max_tokens", "prompt_cache_key", "stop_token_ids", "--ask-key", "api_key_env", ""])
+@pytest.mark.parametrize(
+    "name", ["--model", "max_tokens", "prompt_cache_key", "stop_token_ids", "--ask-key", "api_key_env", ""]
+)
 def test_other_names_are_none(name: str) -> None:
     assert not looks_like_key_name(name)
 
@@ -219,7 +227,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_store(
 
 def test_a_dotenv_file_is_read_as_it_stands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTHER", "leak")
-    (home / ".env").write_bytes(b"\xef\xbb\xbfexport FAR_API_KEY=\"a${OTHER}b\" # mine\nnot a line\n")
+    (home / ".env").write_bytes(b'\xef\xbb\xbfexport FAR_API_KEY="a${OTHER}b" # mine\nnot a line\n')
     assert where(home) == "a${OTHER}b from .env FAR_API_KEY"
     assert "FAR_API_KEY" not in __import__("os").environ
     (home / ".env").write_bytes(b"FAR_API_KEY=\xff\xfe")
@@ -253,7 +261,9 @@ def raises(error: BaseException) -> Any:
     return answer
 
 
-@pytest.mark.parametrize("answer", [raises(Locked()), raises(RuntimeError()), raises(SystemError()), lambda: 5, lambda: b"x", lambda: ""])
+@pytest.mark.parametrize(
+    "answer", [raises(Locked()), raises(RuntimeError()), raises(SystemError()), lambda: 5, lambda: b"x", lambda: ""]
+)
 def test_a_store_that_fails_is_passed_over(store: dict[str, Any], answer: Any) -> None:
     store["answer"] = answer
     assert where() is None

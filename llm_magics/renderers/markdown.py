@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from llm_magics.printable import clean, visible
+from llm_magics.printable import clean
 from llm_magics.safe_markdown import escape, fenced, fences, link, prose, rebuild
 from llm_magics.view import CallView, View
 
@@ -13,6 +13,7 @@ MAX_SHOWN = 200_000  # characters of one segment; a page with more is slow, and 
 MAX_ARGUMENTS = 20_000  # characters of one tool call's arguments
 MAX_LISTED = 50  # tool calls, and sources
 MAX_NAME = 100
+MAX_TITLE, MAX_URL = 300, 2_000
 
 
 def render(view: View) -> str:
@@ -70,17 +71,19 @@ def _name(name: str) -> str:
 def arguments(text: str) -> str:
     """JSON laid out; anything else as it is. What would reorder it is shown: it is what someone decides upon."""
     try:
-        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return fenced(_capped(visible(text), MAX_ARGUMENTS), "text")
-    return fenced(_capped(visible(laid_out), MAX_ARGUMENTS), "json")
+        laid_out = json.dumps(json.loads(text[: MAX_ARGUMENTS + 1]), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):  # also where it is too long to be laid out
+        return fenced(_capped(text, MAX_ARGUMENTS), "text")
+    return fenced(_capped(laid_out, MAX_ARGUMENTS), "json")
 
 
 def citations(pairs: tuple[tuple[str, str], ...]) -> str:
     """The sources, numbered."""
     if not pairs:
         return ""
-    links = [f"{place}. {link(title[:300], url)}" for place, (title, url) in enumerate(pairs[:MAX_LISTED], 1)]
+    links = [
+        f"{place}. {link(title[:MAX_TITLE], url[:MAX_URL])}" for place, (title, url) in enumerate(pairs[:MAX_LISTED], 1)
+    ]
     return "Sources:\n\n" + "\n".join(links)
 
 

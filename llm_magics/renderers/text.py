@@ -7,6 +7,10 @@ import json
 from llm_magics.printable import clean
 from llm_magics.view import View
 
+MAX_LISTED = 50  # tool calls, and sources
+MAX_ARGUMENTS = 20_000  # characters of one call's arguments
+MAX_TITLE, MAX_URL = 300, 2_000
+
 
 def render(view: View) -> str:
     """The view as plain text."""
@@ -17,7 +21,7 @@ def render(view: View) -> str:
         f"The model refused: {view.refusal}" if view.refusal else "",
         f"Spoken: {view.transcript}" if view.transcript else "",
         *calls(view),
-        "\n".join(f"[{place}] {' '.join(title.split())} {url}" for place, (title, url) in enumerate(view.citations, 1)),
+        "\n".join(sources(view)),
         f"[{view.mark}]" if view.mark else "",
     ]
     return clean("\n\n".join(part for part in parts if part)) or "(an empty answer)"
@@ -31,10 +35,20 @@ def thought(reasoning: str) -> str:
 
 def calls(view: View) -> list[str]:
     """Tool calls, one a line."""
-    return [f"Tool call: {call.name}({_compact(call.arguments)})" for call in view.calls]
+    lines = [f"Tool call: {call.name}({_compact(call.arguments)})" for call in view.calls[:MAX_LISTED]]
+    more = len(view.calls) - MAX_LISTED
+    return [*lines, f"… {more} more tool calls"] if more > 0 else lines
+
+
+def sources(view: View) -> list[str]:
+    """Sources, one a line."""
+    numbered = enumerate(view.citations[:MAX_LISTED], 1)
+    return [f"[{place}] {' '.join(title[:MAX_TITLE].split())} {url[:MAX_URL]}" for place, (title, url) in numbered]
 
 
 def _compact(arguments: str) -> str:
+    if len(arguments) > MAX_ARGUMENTS:
+        return f"{arguments[:MAX_ARGUMENTS]}… {len(arguments) - MAX_ARGUMENTS:,} more characters"
     try:
         return json.dumps(json.loads(arguments), ensure_ascii=False)
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ SIZE = {"width": 1200, "height": 800}
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _parts() -> None:
     """Skip without a browser; the gate, which installs one, sets LLM_MAGICS_REQUIRE_ALL=1 and fails instead."""
     reason = missing_part()
@@ -32,21 +32,21 @@ def _parts() -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jupyter(_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Jupyter server that every test of the session uses."""
+    """A Jupyter server that every test here uses."""
     with serve(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(_parts: None) -> Iterator[BrowserContext]:
-    """A browser window that every test of the session opens its tab in."""
+    """A window that every test here opens its tab in; closed after it: Playwright keeps a loop running."""
     with browse() as browser:
         yield browser.new_context(viewport=SIZE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def outside(window: BrowserContext) -> list[str]:
     """The requests that left this machine."""
     return outside_requests(window)
@@ -77,7 +77,7 @@ def open_notebook(
     assert outside == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shots() -> Path:
     """The folder for pictures that people look at."""
     folder = Path(__file__).parent / "shots"
