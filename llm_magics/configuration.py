@@ -220,8 +220,9 @@ class Configuration:
         return secrets.find_key(names, dotenv_folder=self._dotenv())
 
     def _dotenv(self) -> Path | None:
+        """Where a ``.env`` file is read. A project's file does not opt in for the user: it would choose whose key is used."""
         chosen = self.config.setting("dotenv")
-        return Path.cwd() if chosen and chosen.value else None
+        return Path.cwd() if chosen and chosen.value and chosen.trusted else None
 
     def _check_trust(self, name: str, found: Mapping[str, Sourced], url: str) -> None:
         """A project's file may come from strangers: it does not decide where prompts and keys go."""
@@ -243,7 +244,10 @@ class Configuration:
         return config_files.fingerprint(path) in self._trusted
 
     def _layer(self, path: Path, kind: str, *, trusted: bool = True) -> Layer:
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from None
         key = (path, stat.st_mtime_ns, stat.st_size)
         if key not in self._read:
             self._read[key] = config_files.read_layer(path, kind)

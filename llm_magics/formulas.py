@@ -34,7 +34,7 @@ SIGNS = re.compile(r"\$+|\\(?:begin|end)\{|\\\\?[()\[\]]|@@\d+@@")
 
 
 def written(tex: str, *, display: bool, block: bool = False) -> str | None:
-    """The formula as every front end reads it; None where it has to be shown as code.
+    r"""The formula as every front end reads it; None where it has to be shown as code.
 
     >>> written("a < b", display=False)
     '$a \\lt b$'

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from llm_magics.printable import clean
 from llm_magics.renderers import mimebundle
-from llm_magics.renderers.text import calls, thought
+from llm_magics.renderers.text import calls, sources, thought
 from llm_magics.runtime import Running
 from llm_magics.safe_markdown import escape, fenced, rebuild
 from llm_magics.view import View, fold
@@ -271,7 +271,7 @@ class Terminal:
             f"The model refused: {view.refusal}" if view.refusal else "",
             f"Spoken: {view.transcript}" if view.transcript else "",
             *calls(view),
-            *(f"[{place}] {title} {url}" for place, (title, url) in enumerate(view.citations, 1)),
+            *sources(view),
             f"[{view.mark}]" if view.mark else "",
         ]
         text = "\n".join(clean(part) for part in after if part)

@@ -306,6 +306,14 @@ def test_a_dotenv_file_is_read_only_when_opted_in(shell: Shell, far: FarEnd, hom
     assert "set (.env FAR_KEY)" in shell.run("%llm_config").text
 
 
+def test_a_projects_file_does_not_opt_in_to_its_own_dotenv_file(shell: Shell, far: FarEnd, home: Path) -> None:
+    write(home / "work" / ".env", f"FAR_KEY={CANARY}\n")
+    write(home / "work" / "llm_magics.toml", "dotenv = true\n")
+    shell.run(f"%llm_config --add far base_url={far.base_url} api_key_env=FAR_KEY")
+    sent(shell, far)
+    assert CANARY not in far.chats[-1].headers.get("authorization", "")
+
+
 def test_the_key_store_is_asked_last(shell: Shell, far: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     keyring = pytest.importorskip("keyring", reason="the extra is not installed")
 
