@@ -220,7 +220,7 @@ class Configuration:
         return secrets.find_key(names, dotenv_folder=self._dotenv())
 
     def _dotenv(self) -> Path | None:
-        """Where a ``.env`` file is read. A project's file does not opt in for the user: it would choose whose key is used."""
+        """Where a ``.env`` file is read. A project's file does not opt in: it would choose whose key is used."""
         chosen = self.config.setting("dotenv")
         return Path.cwd() if chosen and chosen.value and chosen.trusted else None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from llm_magics.printable import clean
@@ -42,20 +41,14 @@ class Painter(Protocol):
         """Show the whole view for good, where no cell value will."""
 
 
-def follow(running: Running, painter: Painter, see: Callable[[View], None]) -> View:
-    """Read a stream to its end on this thread, painting as it grows.
-
-    ``see`` is told every view, so that a caller has the last one when an interrupt ends this.
-    """
+def follow(running: Running, painter: Painter) -> None:
+    """Read a stream to its end on this thread, painting as it grows."""
     view = View()
     painted = 0.0
     while True:
-        over = running.done
-        events = running.take()
-        view = fold(view, events)
-        see(view)
-        if over:
-            return view
+        if running.done:
+            return
+        view = fold(view, running.take())
         now = time.monotonic()
         first = running.first is not None and painted == 0.0
         if first or now - painted >= TICK:

@@ -97,7 +97,7 @@ class LLMMagics(Magics):
 
             %llm_config                                  what is set, and where each value came from
             %llm_config openai                           choose a model
-            %llm_config openai/gpt-5.4-mini              another model of the same endpoint
+            %llm_config openai/gpt-5.4                   another model of the same endpoint
             %llm_config temperature=0.2 max_tokens=500 system="Be brief."
             %llm_config --add local base_url=http://localhost:8000/v1 model=qwen3
             %llm_config --models *mini*                  also what the endpoints list themselves

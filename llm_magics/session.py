@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import contexts, wire
@@ -14,7 +15,7 @@ from llm_magics.adapt import Plan
 from llm_magics.calls import Outcome, exchange, messages_of, request_body
 from llm_magics.config import flatten, host_of
 from llm_magics.configuration import Configuration, is_demo
-from llm_magics.errors import CallFailed, PromptError
+from llm_magics.errors import CallFailed, PromptError, UserMistake
 from llm_magics.event_stream import BadPayload
 from llm_magics.events import Answer, Ask, Status, Timing
 from llm_magics.faults import explain
@@ -68,6 +69,8 @@ class Session:
         system = ask.system if ask.system is not None else settings.get("system")
         system = "\n\n".join(part for part in (system, FORMATS.get(ask.output)) if part)
         connection = self.configuration.connection(name)
+        if "timeout" in ask.params:
+            connection = replace(connection, timeout=ask.params["timeout"])
         body = request_body(name, settings, messages_of(sendable(prompt), sendable(system)))
         stream = ask.stream if ask.stream is not None else settings.get("stream", True)
         if stream:
@@ -88,19 +91,15 @@ class Session:
         outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries))
         running = self._runtime.stream(exchange(connect_async(connection), outcome))
         painted = painter(f"{name} @ {'this machine' if is_demo(name) else host}")
-        view = View()
-
-        def see(latest: View) -> None:
-            nonlocal view
-            view = latest
-
         try:
-            follow(running, painted, see)
+            follow(running, painted)
         except BaseException as error:
             running.cancel()
             self._keep(self._answer(ask, name, host, outcome, running, _stopped(error)))
             self._leave(painted)
             raise
+        if isinstance(running.error, UserMistake):
+            raise running.error
         failure = self._failure(running, outcome, connection, name, host)
         answer = self._keep(self._answer(ask, name, host, outcome, running, _status(outcome.reply, failure)))
         if failure is not None:
@@ -132,9 +131,7 @@ class Session:
         seconds = time.monotonic() - running.started
         error = running.error
         if error is None and not outcome.reply.finished and not (outcome.reply.done and not outcome.reply.empty):
-            error = BadPayload(
-                "an answer that ends in the middle" if not outcome.reply.empty else "an empty answer"
-            )
+            error = BadPayload("an empty answer" if outcome.reply.empty else "an answer that ends in the middle")
         if error is None:
             return None
         where = f"{name} @ {host}, attempt {outcome.plan.attempts}, {seconds:.1f} s"

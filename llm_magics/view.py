@@ -126,6 +126,8 @@ def mark_of(answer: Answer) -> str:
             return "Cut off: the connection ended before the answer did."
         case "failed":
             return "Failed: this is what had arrived."
+        case "ok" if answer.finish_reason is None:
+            return "The endpoint gave no finish reason: this may not be all of it."
         case "ok" if answer.finish_reason not in _WHOLE:
             return f"Finished with reason {answer.finish_reason!r}."
         case _:

@@ -238,3 +238,21 @@ def test_json_on_the_line_keeps_its_quotes_and_blanks(far_shell: Shell, far: Far
 def test_the_line_forms_prompt_is_sent_as_it_stands(far_shell: Shell, far: FarEnd, prompt: str) -> None:
     far_shell.run(f"m = %llm -t 0 {prompt}")
     assert far.chats[-1].body["messages"][0]["content"] == prompt
+
+
+def test_an_answer_without_a_finish_reason_says_that_it_may_not_be_whole(far_shell: Shell, far: FarEnd) -> None:
+    far.sends([{"choices": [{"index": 0, "delta": {"content": "So far."}}]}])
+    assert "no finish reason" in far_shell.run("%%llm\nHi").text
+    assert far_shell["_llm"].text == "So far."
+
+
+def test_a_timeout_may_be_given_for_one_cell(far_shell: Shell, far: FarEnd) -> None:
+    far.hangs()
+    assert "said nothing for 0.3 s" in str(far_shell.run("%%llm --param timeout=0.3\nHi").error)
+
+
+def test_a_setting_that_json_cannot_hold_is_a_mistake_of_one_line(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%config LLMMagics.params = {'metadata': {'x': object()}}")
+    done = far_shell.run("%%llm\nHi")
+    assert isinstance(done.error, UsageError)
+    assert "JSON" in done.errors
