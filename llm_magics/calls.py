@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import wire
-from llm_magics.adapt import Plan, Refusal, haystack, refuses_tools
+from llm_magics.adapt import Plan, Refusal, haystack
 from llm_magics.config import request_params
 from llm_magics.errors import PromptError, short
 from llm_magics.event_stream import BadPayload
@@ -413,11 +413,6 @@ def _status_in(body: Any) -> int | None:
     except ValueError:
         return None
     return number if 400 <= number <= 599 else None
-
-
-def tools_refused(error: BaseException) -> bool:
-    """Whether this failure says that the model takes no tools."""
-    return refuses_tools(facts(error))
 
 
 def _manager(config: Mapping[str, Any]) -> ModelManager:

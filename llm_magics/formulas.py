@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MAX_FORMULA = 10_000  # characters: more is no formula, and a typesetter would stall on it
 MAX_LINES = 100  # of a displayed formula; also keeps the search for its end cheap
-DISPLAYED = ("math_block", "math_display")
 ENDS = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
 
 # Commands that link, load, style, define or refer, in the dialects notebook front ends load (MathJax, KaTeX).

@@ -214,9 +214,11 @@ def env_names(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def missing_key(name: str, names: tuple[str, ...]) -> MissingKey:
     """The error for a key that is nowhere."""
+    pages = [provider.keys_url for provider in providers.providers() if set(names) & set(provider.api_key_env)]
+    whence = f" (a key comes from {pages[0]})" if pages else ""
     return MissingKey(
         f"model {name!r} has no API key: {' or '.join(names)} is not set in the environment, nor in the key store. "
-        f"Set it before the kernel starts, or type it with %llm_config --ask-key {name}"
+        f"Set it before the kernel starts{whence}, or type it with %llm_config --ask-key {name}"
     )
 
 

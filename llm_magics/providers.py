@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from llm_magics import secrets
-from llm_magics.config import Layer, host_of, openai_base_url
+from llm_magics.config import Layer, openai_base_url
 
 PROBE_SECONDS = 0.5  # loopback answers in milliseconds or is not there
 MAX_LISTING = 4_000_000  # bytes of a /models answer
@@ -157,8 +157,3 @@ def _ids(listing: Any) -> list[str] | None:
         return None
     ids: Iterable[Any] = (row.get("id") or row.get("name") for row in rows if isinstance(row, dict))
     return [name for name in ids if isinstance(name, str)]
-
-
-def how_to_start() -> str:
-    """One line a local server: how people start it."""
-    return "\n".join(f"{s.name}: {s.start}  (looked for at {host_of(s.base_url)})" for s in local_servers())

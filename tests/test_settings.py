@@ -287,6 +287,7 @@ def test_a_missing_key_is_told_with_where_it_belongs(shell: Shell) -> None:
     done = shell.run("%%llm -m openai\nHi")
     assert "OPENAI_API_KEY" in done.errors
     assert "%llm_config --ask-key openai" in done.errors
+    assert "platform.openai.com" in done.errors
     assert "missing (OPENAI_API_KEY)" in shell.run("%llm_config openai").text
 
 
