@@ -115,7 +115,7 @@ def _as_call(line: str) -> str:
     if not line.rstrip().endswith("?") or "%llm" not in line:
         return line
     # Compiled here, not at import: this is what ``%load_ext`` costs.
-    question = re.fullmatch(r"(?P<head>\s*(?:[\w., ]+=\s*)?)%llm\s+(?P<prompt>\S.*\?)\s*", line)
+    question = re.fullmatch(r"(?P<head>\s*(?:%\w+\s+)?(?:[\w., ]+=\s*)?)%llm\s+(?P<prompt>\S.*\?)\s*", line)
     if question is None:
         return line
     return f"{question['head']}get_ipython().run_line_magic('llm', {question['prompt']!r})\n"

@@ -118,7 +118,7 @@ def _escape(text: str, *, later: bool = False, more: bool = True) -> str:
     out = _SPECIAL.sub(lambda match: _NAMED.get(match[0]) or f"&#{ord(match[0])};", text)
     head, dollar, tail = out.rpartition(_DOLLAR)
     if dollar:
-        apart = f"{_DOLLAR}*{_JOINER}*"
+        apart = f"{_DOLLAR}<span></span>"
         out = head.replace(_DOLLAR, apart) + (apart if later and (tail or more) else dollar) + tail
     return _FORMULA_IN_TEXT.sub(f"&#92;{_JOINER}", out)
 

@@ -108,6 +108,11 @@ def test_a_question_on_the_line_form_reaches_the_model_and_not_ipythons_help(far
     assert far.chats[-1].body["messages"][-1]["content"] == "How do I choose a model?"
 
 
+def test_a_question_may_stand_behind_another_magic(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%time m = %llm How long does it take?")
+    assert far.chats[-1].body["messages"][-1]["content"] == "How long does it take?"
+
+
 def test_a_question_mark_behind_the_magic_still_shows_its_help(far_shell: Shell, far: FarEnd) -> None:
     far_shell.run("%%llm?")
     assert far.chats == []

@@ -351,7 +351,7 @@ def test_many_long_parts_stay_within_what_a_page_can_bear() -> None:
     ("status", "finish_reason", "sent", "usage", "said"),
     [
         ("ok", "stop", {}, None, ""),
-        ("ok", None, {}, None, ""),
+        ("ok", None, {}, None, "The endpoint gave no finish reason"),
         ("ok", "tool_calls", {}, None, ""),
         ("ok", "strange", {}, None, "Finished with reason 'strange'."),
         ("truncated", "length", {"max_tokens": 5}, None, "Cut at max_tokens=5: ask again with a larger --max-tokens."),

@@ -133,8 +133,9 @@ def test_prices_are_no_formulas_neither_for_the_parser_nor_for_the_page(prose: s
     out = rebuild(prose)
     assert "$" not in out  # what a page's typesetter would look for in the source
     # In the page it looks for two dollars in a row of text; between any two of ours there is an element.
-    assert all(re.search(r"<em>", between) for between in COMMONMARK.render(out).split("$")[1:-1])
+    assert all("<span>" in between for between in COMMONMARK.render(out).split("$")[1:-1])
     assert seen(out) == seen_text(prose)
+    assert "*" not in nbconvert(out)
 
 
 def test_text_that_is_no_formula_does_not_become_one_on_the_page() -> None:
@@ -447,11 +448,11 @@ def test_the_pages_themselves_are_harmful_without_us() -> None:
     assert sum(bool(harm(nbconvert(payload))) for payload in LIVE) > 80
 
 
-def test_html_in_the_source_is_one_break_and_no_more() -> None:
+def test_html_in_the_source_is_a_break_or_nothing_and_no_more() -> None:
     for payload in LIVE:
         for token in COMMONMARK.parse(rebuild(f"| a |\n|---|\n| {payload} <br> |\n\n{payload}")):
             assert token.type != "html_block"
-            assert {t.content for t in token.children or [] if t.type == "html_inline"} <= {"<br>"}
+            assert {t.content for t in token.children or [] if t.type == "html_inline"} <= {"<br>", "<span>", "</span>"}
 
 
 def test_a_front_end_that_sets_formulas_aside_first_finds_only_ours() -> None:
@@ -547,8 +548,8 @@ def test_any_text_is_harmless_on_any_page(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(ANYTHING)
 def test_building_twice_changes_neither_the_blocks_nor_the_words(text: str) -> None:
-    once = rebuild(text.replace("<br>", ""))
-    assert shape(rebuild(once)) == shape(once)
+    once = rebuild(text.replace("<br>", "")).replace("<span></span>", "")  # what keeps dollars apart on a page
+    assert shape(rebuild(once).replace("<span></span>", "")) == shape(once)
 
 
 @settings(max_examples=300, deadline=None)
