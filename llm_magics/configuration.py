@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from llm_magics.demo import Demo
 
 DEMO = "demo"
+FOUND = providers.FOUND
 LOOK_AGAIN = 30.0  # seconds before a prompt looks for local servers once more; ``--models`` looks at once
 
 
@@ -93,14 +94,14 @@ class Configuration:
             self.resolve(chosen.value)
             return chosen.value, chosen.origin
         for layer in reversed(config.layers):
-            if layer.origin not in ("built-in", "found on its port") and layer.models:
+            if layer.origin not in ("built-in", FOUND) and layer.models:
                 return next(iter(layer.models)), f"first model of {layer.origin}"
         if keyed := providers.with_key():
             return keyed[0], "its key is in the environment"
         if time.monotonic() - self._looked_at > LOOK_AGAIN:
             self.find_local_servers()
         if self._local and self._local.models:
-            return next(iter(self._local.models)), "found on its port"
+            return next(iter(self._local.models)), FOUND
         return DEMO, "nothing else is configured"
 
     def at_hand(self) -> list[str]:

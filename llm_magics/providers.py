@@ -18,6 +18,7 @@ from typing import Any
 from llm_magics import secrets
 from llm_magics.config import Layer, openai_base_url
 
+FOUND = "found on its port"
 PROBE_SECONDS = 0.5  # loopback answers in milliseconds or is not there
 MAX_LISTING = 4_000_000  # bytes of a /models answer
 
@@ -121,7 +122,7 @@ def local_layer(running: dict[str, list[str]]) -> Layer:
     models = {
         name: {"base_url": by_name[name].base_url, "model": listed[0]} for name, listed in running.items() if listed
     }
-    return Layer(origin="found on its port", models=models)
+    return Layer(origin=FOUND, models=models)
 
 
 def list_models(base_url: str, *, key: secrets.Secret | None = None, seconds: float = 10.0) -> list[str] | None:

@@ -6,7 +6,8 @@ The only module with a mutable global: the current session, which `current` give
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,10 @@ from llm_magics import contexts, wire
 from llm_magics.adapt import Plan
 from llm_magics.calls import Outcome, exchange, messages_of, request_body
 from llm_magics.config import flatten, host_of
-from llm_magics.configuration import Configuration, is_demo
+from llm_magics.configuration import FOUND, Configuration, is_demo
 from llm_magics.errors import CallFailed, PromptError, UserMistake
 from llm_magics.event_stream import BadPayload
-from llm_magics.events import Answer, Ask, Status, Timing
+from llm_magics.events import Answer, Ask, Event, Note, Status, Timing
 from llm_magics.faults import explain
 from llm_magics.interpolate import interpolate
 from llm_magics.live import Painter, follow
@@ -49,6 +50,7 @@ class Session:
         self.last: Answer | None = None
         self._runtime = Runtime()
         self._answers: dict[int, Answer] = {}
+        self._introduced: set[str] = set()
 
     @property
     def manager(self) -> ModelManager:
@@ -89,7 +91,8 @@ class Session:
         name, connection, body = self.prepare(ask, namespace)
         host = host_of(connection.base_url)
         outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries))
-        running = self._runtime.stream(exchange(connect_async(connection), outcome))
+        outcome.plan.notes += self._introduction(ask, name, host)
+        running = self._runtime.stream(_told(outcome.plan.notes, exchange(connect_async(connection), outcome)))
         painted = painter(f"{name} @ {'this machine' if is_demo(name) else host}")
         try:
             follow(running, painted)
@@ -116,6 +119,13 @@ class Session:
     def view(self, answer: Answer) -> View:
         """What an answer looks like when it is finished."""
         return view_of(answer.message, answer)
+
+    def _introduction(self, ask: Ask, name: str, host: str) -> list[str]:
+        """Who was asked, said once of a server that nobody named: prompts go to whoever stands on that port."""
+        if ask.model is not None or name in self._introduced or self.configuration.model()[1] != FOUND:
+            return []
+        self._introduced.add(name)
+        return [f"asked {name}, which was found running at {host}"]
 
     def _leave(self, painter: Painter) -> None:
         assert self.last is not None
@@ -160,6 +170,15 @@ class Session:
         while len(self._answers) > KEPT:
             del self._answers[next(iter(self._answers))]
         return answer
+
+
+async def _told(notes: list[str], events: AsyncIterator[list[Event]]) -> AsyncIterator[list[Event]]:
+    """The notes there are already, then the events."""
+    if notes:
+        yield [Note(text) for text in notes]
+    async with aclosing(events) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            yield batch
 
 
 def _stopped(error: BaseException) -> Status:

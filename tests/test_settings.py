@@ -405,7 +405,10 @@ def ollama() -> Iterator[FarEnd]:
 
 
 def test_a_local_server_is_found_when_there_is_nothing_else(shell: Shell, ollama: FarEnd) -> None:
-    assert sent(shell, ollama)["model"] == "qwen3:8b"
+    told = "(asked ollama, which was found running at 127.0.0.1:11434)\n"
+    assert shell.run("%%llm\nHi").text == f"{told}Hello from the far end.\n"
+    assert shell.run("%%llm\nHi").text == "Hello from the far end.\n"
+    assert ollama.chats[-1].body["model"] == "qwen3:8b"
     assert row(shell.run("%llm_config").text, "model").split()[1:] == ["ollama", "found", "on", "its", "port"]
 
 
