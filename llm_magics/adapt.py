@@ -48,6 +48,8 @@ class Plan:
         attempts: requests sent so far.
         retried: how many of them were such second tries.
         notes: what was changed, in words for the user.
+        bends: whether a parameter that is refused is renamed or left out, once each; else the caller is told.
+        learnt: the parameters that were refused, and the names they go by instead (None: left out).
     """
 
     body: dict[str, Any]
@@ -55,12 +57,20 @@ class Plan:
     attempts: int = 0
     retried: int = 0
     notes: list[str] = field(default_factory=list)
+    bends: bool = False
+    learnt: dict[str, str | None] = field(default_factory=dict)
 
     def after(self, refusal: Refusal) -> float | None:
         """Seconds to wait before sending `body` again, or None when the failure stands."""
         if offers_tools(self.body) and refuses_tools(refusal):
             self.body = without_tools(self.body)
             self.notes.append("this model takes no tools here: asked without them")
+            return 0.0
+        if self.bends and (refused := refused_parameter(refusal, self.body)) and refused not in self.learnt:
+            instead = self.learnt[refused] = INSTEAD[refused]
+            self.body = bent(self.body, {refused: instead})
+            asked = f"asked with {instead}" if instead else "asked without it"
+            self.notes.append(f"this model takes no {refused} here: {asked}")
             return 0.0
         wait = pause(refusal, self.retried) if self.retried < self.retries else None
         if wait is not None:
@@ -222,6 +232,45 @@ def _plain(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return "" if content is None else str(content)
+
+
+# ---------------------------------------------------------------- single parameters
+
+# Parameters that some endpoints refuse, and the name they go by there; None: the endpoint does without.
+INSTEAD: Mapping[str, str | None] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+    "stream_options": None,
+    "temperature": None,
+    "top_p": None,
+    "presence_penalty": None,
+    "frequency_penalty": None,
+}
+_UNFIT = re.compile(
+    r"unsupported|not supported|n[o']t support|unknown|unrecognized|unexpected|extra inputs|extra_forbidden"
+    r"|not permitted|only the default"
+)
+
+
+def refused_parameter(refusal: Refusal, body: Mapping[str, Any]) -> str | None:
+    """The parameter of this request that the endpoint will not have at all; None for complaints about anything else."""
+    if refusal.status not in {400, 422} or not _UNFIT.search(refusal.said):
+        return None
+    return next((name for name in INSTEAD if name in body and _is_subject(name, refusal.said)), None)
+
+
+def _is_subject(name: str, said: str) -> bool:
+    """Whether a complaint is about this parameter, rather than naming it on the way."""
+    alone = rf"{_GAP}(?:body\.)?{name}(?:{_GAP}|\Z)"
+    announced = rf"(?:parameter|value|field|argument supplied|inputs?[^.]*):? ['\"`]?{name}\b"
+    judged = rf"['\"`#/]{name}['\"`]? (?:is|does)|#/{name}\b"
+    return bool(re.search(f"{alone}|{announced}|{judged}", said))
+
+
+def bent(body: Mapping[str, Any], learnt: Mapping[str, str | None]) -> dict[str, Any]:
+    """The same request with these parameters renamed or left out."""
+    named = {key: learnt.get(key, key) for key in body}
+    return {name: body[key] for key, name in named.items() if name is not None}
 
 
 # ---------------------------------------------------------------- what a server said

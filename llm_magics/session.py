@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import contexts, wire
-from llm_magics.adapt import Plan
+from llm_magics.adapt import Plan, bent
 from llm_magics.calls import Outcome, exchange, messages_of, request_body
 from llm_magics.config import flatten, host_of
 from llm_magics.configuration import FOUND, Configuration, is_demo
@@ -51,6 +51,7 @@ class Session:
         self._runtime = Runtime()
         self._answers: dict[int, Answer] = {}
         self._introduced: set[str] = set()
+        self._learnt: dict[tuple[str, str], dict[str, str | None]] = {}  # by endpoint and model
 
     @property
     def manager(self) -> ModelManager:
@@ -78,7 +79,7 @@ class Session:
         if stream:
             body["stream"] = True
             body["stream_options"] = settings.get("stream_options") or {"include_usage": True}
-        return name, connection, body
+        return name, connection, bent(body, self._learnt.get((connection.base_url, body["model"]), {}))
 
     def ask(self, ask: Ask, namespace: Mapping[str, Any], painter: Callable[[str], Painter]) -> Answer:
         """Send a prompt, paint its answer as it grows, and keep what is left.
@@ -90,7 +91,7 @@ class Session:
         """
         name, connection, body = self.prepare(ask, namespace)
         host = host_of(connection.base_url)
-        outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries))
+        outcome = Outcome(wire.Reply(), Plan(body, connection.max_retries, bends=True))
         outcome.plan.notes += self._introduction(ask, name, host)
         running = self._runtime.stream(_told(outcome.plan.notes, exchange(connect_async(connection), outcome)))
         painted = painter(f"{name} @ {'this machine' if is_demo(name) else host}")
@@ -101,6 +102,7 @@ class Session:
             self._keep(self._answer(ask, name, host, outcome, running, _stopped(error)))
             self._leave(painted)
             raise
+        self._learnt.setdefault((connection.base_url, body["model"]), {}).update(outcome.plan.learnt)
         if isinstance(running.error, UserMistake):
             raise running.error
         failure = self._failure(running, outcome, connection, name, host)

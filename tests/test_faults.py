@@ -202,3 +202,63 @@ def test_a_model_that_takes_no_tools_is_noted_on_the_answer(shell: Shell, far: F
     assert "takes no tools here" in done.text
     assert shell["_llm"].notes
     assert "tools" not in far.chats[-1].body
+
+
+PARAMETERS = {
+    "max_tokens": (
+        "%%llm --max-tokens 5\nHi",
+        error(
+            "Unsupported parameter: 'max_tokens' is not supported with this model. "
+            "Use 'max_completion_tokens' instead.",
+            param="max_tokens",
+            code="unsupported_parameter",
+        ),
+        {"max_completion_tokens": 5},
+    ),
+    "max_completion_tokens": (
+        "%%llm --param max_completion_tokens=5\nHi",
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]},
+        {"max_tokens": 5},
+    ),
+    "temperature": (
+        "%%llm -t 0.2\nHi",
+        error(
+            "Unsupported value: 'temperature' does not support 0.2 with this model. "
+            "Only the default (1) value is supported.",
+            param="temperature",
+            code="unsupported_value",
+        ),
+        {},
+    ),
+    "stream_options": ("%%llm\nHi", error("Extra inputs are not permitted, field: 'stream_options'"), {}),
+}
+
+
+@pytest.mark.parametrize(("name", "case"), PARAMETERS.items(), ids=PARAMETERS.keys())
+def test_a_parameter_that_is_refused_is_changed_once_said_and_remembered(
+    far_shell: Shell, far: FarEnd, name: str, case: tuple[str, dict[str, Any], dict[str, Any]]
+) -> None:
+    cell, body, instead = case
+    far.refuses(name, 400, body, then="Here.")
+    done = far_shell.run(cell)
+    assert f"(this model takes no {name} here: asked with" in done.text
+    assert done.text.endswith("Here.\n")
+    first, second = (chat.body for chat in far.chats)
+    assert second == {**{key: value for key, value in first.items() if key != name}, **instead}
+    assert far_shell.run(cell).text == "Here.\n"
+    assert len(far.chats) == 3
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 99999. This model supports at most 16384 completion tokens.",
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2.",
+        "Unknown parameter: 'top_k'. Known are 'temperature' and 'max_tokens'.",
+        "This model is not supported.",
+    ],
+)
+def test_a_complaint_that_only_mentions_a_parameter_is_passed_on(far_shell: Shell, far: FarEnd, message: str) -> None:
+    far.fails(400, error(message))
+    assert message[:40] in failed(far_shell, "%%llm -t 0.2 --max-tokens 99999\nHi").what
+    assert len(far.chats) == 1
