@@ -348,8 +348,7 @@ def is_loopback(base_url: str) -> bool:
     """Whether this URL's host is this machine."""
     host = urllib.parse.urlsplit(base_url).hostname or ""
     try:
-        number = ipaddress.ip_address(host)
-        return number.is_loopback or number.is_unspecified  # 0.0.0.0, as servers print it, is this machine to a client
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name: only the one that resolvers keep for this machine (RFC 6761, 6.3)
         return host == "localhost" or host.endswith(".localhost")
 
