@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_magics import errors, wire
 from llm_magics.adapt import haystack
+from llm_magics.calls import response_text
 from llm_magics.config import host_of, is_loopback
 from llm_magics.event_stream import BadPayload
 from llm_magics.printable import clean
@@ -160,10 +161,7 @@ def said_by(error: BaseException) -> str:
     if message := _message_in(getattr(error, "body", None)):
         return message
     response = getattr(error, "response", None)
-    try:
-        return str(response.text) if response is not None else ""
-    except (RuntimeError, UnicodeDecodeError):  # a body nobody read, or one that is no text
-        return ""
+    return response_text(response) if response is not None else ""
 
 
 def _message_in(body: Any) -> str:

@@ -24,7 +24,6 @@ from llm_magics.interpolate import interpolate
 from llm_magics.live import Painter, follow
 from llm_magics.manager import ModelManager, connect_async
 from llm_magics.runtime import Running, Runtime
-from llm_magics.surrogates import sendable
 from llm_magics.view import View, view_of
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Session:
         connection = self.configuration.connection(name)
         if "timeout" in ask.params:
             connection = replace(connection, timeout=ask.params["timeout"])
-        body = request_body(name, settings, messages_of(sendable(prompt), sendable(system)))
+        body = request_body(name, settings, messages_of(prompt, system))
         stream = ask.stream if ask.stream is not None else settings.get("stream", True)
         if stream:
             body["stream"] = True
