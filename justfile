@@ -27,9 +27,13 @@ notebooks:
 bench *options:
     {{python}} tests/benchmarks/run.py {{options}}
 
+# the fault matrix as a page: with the Pythons given, else with one made for each major of the SDK
+faults *pythons:
+    {{python}} tests/faults/page.py {{pythons}}
+
 # the README's picture
 picture:
-    {{python}} tests/browser/picture.py docs/first_answer.png
+    {{python}} tests/browser/picture.py docs/first_answer.png docs/tools.png
 
 check: lint types test
 

@@ -1,33 +1,48 @@
 """Settings: their names, what each may be, and how layers of them merge with their origins kept.
 
-Layers, each overriding the one before: built-in < user file < project file < environment < ``%config LLMMagics`` <
-``%llm_config`` < the cell. A layer may speak for every model (``settings``) or for one (``models[name]``); inside a
-layer the more particular wins.
+Layers, each overriding the one before: built-in < user file < project file < environment < files named on a line <
+``%config LLMMagics`` < ``%llm_config`` < the cell. A layer may speak for every model (``settings``) or for one
+(``models[name]``); inside a layer the more particular wins.
 """
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import difflib
+import functools
 import ipaddress
 import json
-import math
 import os
 import re
 import urllib.parse
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_magics.errors import ConfigError, UnknownModel, did_you_mean, nearest, short
+from llm_magics import setting_kinds as kinds
+from llm_magics.errors import ConfigError, UnknownModel, cut, did_you_mean, nearest, short
+from llm_magics.pictures import images
 from llm_magics.secrets import Secret
 
 DEFAULT_TIMEOUT = 120.0  # seconds
 DEFAULT_RETRIES = 2
+LISTED = 20  # models that an error names
 ENVIRONMENT_PREFIX = "LLM_MAGICS_"
 
 # What a model's settings may hold besides request parameters.
-CONNECTION = frozenset({"api_key", "api_key_env", "base_url", "headers", "max_retries", "model", "timeout"})
-OURS = frozenset({"system", "stream"})
+TIMEOUTS = ("timeout", "timeout_silence", "timeout_total")
+CONNECTION = frozenset({"api_key", "api_key_env", "base_url", "headers", "max_retries", "model", *TIMEOUTS})
+TOOL_BOUNDS = (
+    "max_tool_arguments",
+    "max_tool_calls",
+    "max_tool_repeats",
+    "max_tool_result",
+    "max_tool_rounds",
+    "tool_timeout",
+)
+OURS = frozenset({"images", "price_in", "price_out", "stream", "system", *TOOL_BOUNDS})
 # Request parameters of Chat Completions (source: the openai SDK's CompletionCreateParams), then those that compatible
 # servers are known to take besides (llama.cpp, vLLM, Ollama, OpenRouter); anything else goes into ``extra_body``.
 _REQUEST = """
@@ -47,6 +62,9 @@ REQUEST = frozenset(_REQUEST.split())
 MODEL_SETTINGS = CONNECTION | OURS | REQUEST
 # What may stand outside a model's own table, for every model.
 SESSION_SETTINGS = (MODEL_SETTINGS - {"api_key", "api_key_env", "base_url", "headers", "models"}) | {"dotenv"}
+SERVER_NAME = re.compile(r"(?=.{1,32}$)[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")  # without "__", which ends it in requests
+# What a project's file, which may come from strangers, decides only once it is trusted; until then it does not say it.
+USERS_OWN = frozenset({"images", "tools", *TOOL_BOUNDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +83,12 @@ class Layer:
     origin: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trusted: bool = True
+
+    def decides(self, key: str) -> bool:
+        """Whether this layer has a say in a setting."""
+        return self.trusted or key not in USERS_OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +104,7 @@ class Config:
     def setting(self, key: str) -> Sourced | None:
         """A session-wide setting, from the highest layer that has it."""
         for layer in reversed(self.layers):
-            if key in layer.settings:
+            if key in layer.settings and layer.decides(key):
                 return Sourced(layer.settings[key], layer.origin, layer.trusted)
         return None
 
@@ -98,9 +121,20 @@ class Config:
         for layer in self.layers:
             # A session-wide ``model`` is the choice of a name; only inside a model's table is it the server's name.
             for key, value in [*without(layer.settings, "model").items(), *layer.models.get(base, {}).items()]:
-                found[key] = Sourced(value, layer.origin, layer.trusted)
+                if layer.decides(key):
+                    found[key] = Sourced(value, layer.origin, layer.trusted)
         if server_model:
             found["model"] = Sourced(server_model, "its name")
+        return found
+
+    def servers(self) -> dict[str, Sourced]:
+        """The MCP servers that are configured, each with its whole table: nobody else's arguments come to a command.
+
+        A file that nobody trusts adds servers, and never takes the place of one.
+        """
+        found: dict[str, Sourced] = {}
+        for layer in sorted(self.layers, key=lambda layer: layer.trusted):
+            found |= {name: Sourced(table, layer.origin, layer.trusted) for name, table in layer.servers.items()}
         return found
 
     def _split(self, name: str) -> tuple[str, str]:
@@ -110,13 +144,15 @@ class Config:
         for slash in reversed([place for place, char in enumerate(name) if char == "/"]):
             if name[:slash] in known and name[slash + 1 :]:
                 return name[:slash], name[slash + 1 :]  # a configured name may have slashes of its own
-        raise unknown_model(name, known, f" Another model of an endpoint is written NAME/{name[:40]}.")
+        hint = f" Another model of an endpoint is written NAME/{cut(name, 40)}." if name and name.isprintable() else ""
+        raise unknown_model(name, known, hint)
 
 
 def unknown_model(name: str, known: Iterable[str], hint: str = "") -> UnknownModel:
     """The error for a model nobody configured."""
     known = list(known)
-    listed = ", ".join(known) or "none"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    listed = (", ".join(known[:LISTED]) or "none") + more
     return UnknownModel(
         f"no model {short(name)} in the configuration.{did_you_mean(name, known)} Known: {listed}.{hint}"
     )
@@ -127,125 +163,45 @@ def without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-# ---------------------------------------------------------------- what a value may be
-
-
-def number(value: Any) -> float:
-    """A finite number that is not a bool."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("a number")
-    return value
-
-
-def between(low: float, high: float) -> Callable[[Any], Any]:
-    """A check for a number within two limits, both allowed."""
-
-    def check(value: Any) -> Any:
-        if not low <= number(value) <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return value
-
-    return check
-
-
-def whole(low: int, high: int = 2**31 - 1) -> Callable[[Any], Any]:
-    """A check for a whole number within two limits."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high:_}".replace("_", " "))
-        return value
-
-    return check
-
-
-def seconds(value: Any) -> Any:
-    """A timeout: a number of seconds above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError("a number of seconds above 0")
-    return value
-
-
-def text(value: Any) -> Any:
-    """Any string."""
-    if not isinstance(value, str):
-        raise ValueError("text")
-    return value
-
-
-def name_or_names(value: Any) -> Any:
-    """The name of an environment variable, or a list of names to try in order."""
-    names = list(value) if isinstance(value, list | tuple) else [value]
-    if names and all(isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in names):
-        return value
-    raise ValueError("the name of the environment variable that holds the key, not the key")
-
-
-def key(value: Any) -> Any:
-    """A key, plain or already kept as a secret."""
-    return value if isinstance(value, Secret) else text(value)
-
-
-def truth(value: Any) -> Any:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def table(value: Any) -> Any:
-    """A mapping with text keys."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError("a table of names and values")
-    return value
-
-
-def address(value: Any) -> Any:
-    """An endpoint's base URL, without secrets in it and without the path the SDK adds itself."""
-    text(value)
-    try:
-        parts = urllib.parse.urlsplit(value)
-        port_ok = parts.port is None or parts.port > 0
-    except ValueError:
-        raise ValueError("a URL with a port from 1 to 65535") from None
-    if re.search(r"[\s\x00-\x1f\x7f\\]", value):
-        raise ValueError("a URL without blanks")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_ok:
-        raise ValueError("a URL such as http://localhost:8000/v1, with http:// or https:// in front")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a URL without a password or a key in it: keys come from api_key_env")
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        raise ValueError("the URL without its end: leave out /chat/completions")
-    return value
-
-
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "api_key": key,
-    "api_key_env": name_or_names,
-    "base_url": address,
-    "dotenv": truth,
-    "extra_body": table,
-    "frequency_penalty": number,
-    "headers": table,
-    "max_completion_tokens": whole(1),
-    "max_retries": whole(0, 100),
-    "max_tokens": whole(1),
-    "model": text,
-    "n": whole(1, 128),
-    "parallel_tool_calls": truth,
-    "presence_penalty": number,
-    "stream": truth,
-    "system": text,
-    "temperature": between(0, 2),
-    "timeout": seconds,
-    "top_k": whole(-1),
-    "top_logprobs": whole(0, 20),
-    "top_p": between(0, 1),
+    "api_key": kinds.key,
+    "api_key_env": kinds.name_or_names,
+    "base_url": kinds.address,
+    "dotenv": kinds.truth,
+    "extra_body": kinds.table,
+    "frequency_penalty": kinds.number,
+    "headers": kinds.table,
+    "images": images,
+    "max_completion_tokens": kinds.whole(1),
+    "max_retries": kinds.whole(0, 100),
+    "max_tokens": kinds.whole(1),
+    "model": kinds.text,
+    "n": kinds.whole(1, 128),
+    "parallel_tool_calls": kinds.truth,
+    "presence_penalty": kinds.number,
+    "price_in": kinds.between(0, 1_000_000),
+    "price_out": kinds.between(0, 1_000_000),
+    "stream": kinds.truth,
+    "system": kinds.text,
+    "max_tool_arguments": kinds.whole(1),
+    "max_tool_calls": kinds.whole(1, 10_000),
+    "max_tool_repeats": kinds.whole(1, 10_000),
+    "max_tool_result": kinds.whole(1),
+    "max_tool_rounds": kinds.whole(1, 10_000),
+    "temperature": kinds.between(0, 2),
+    "timeout": kinds.seconds,
+    "timeout_silence": kinds.seconds,
+    "timeout_total": kinds.seconds,
+    "tool_timeout": kinds.seconds,
+    "tools": kinds.tools,
+    "top_k": kinds.whole(-1),
+    "top_logprobs": kinds.whole(0, 20),
+    "top_p": kinds.between(0, 1),
 }
 
 
-def checked(key: str, value: Any, *, where: str = "") -> Any:
-    """The value, if this setting may have it.
+def checked(key: str, value: Any, *, where: str = "", typed: str | None = None) -> Any:
+    """The value, if this setting may have it; ``typed`` is how it was written, where it came from a line.
 
     Raises:
         ConfigError: it may not; the message says what it may be, and never repeats a key.
@@ -256,18 +212,23 @@ def checked(key: str, value: Any, *, where: str = "") -> Any:
     try:
         return check(value)
     except ValueError as error:
-        given = f" {short(_address_shown(key, value))}" if key not in UNSHOWN else " this value"
-        raise ConfigError(f"{where}{key}:{given} is not usable; it takes {error}.") from None
+        raise ConfigError(f"{where}{key}: {_shown(key, value, typed)} is not usable; it takes {error}.") from None
 
 
 UNSHOWN = frozenset({"api_key", "api_key_env", "headers"})  # where a key is pasted, sometimes by mistake
 
 
-def _address_shown(key: str, value: Any) -> Any:
-    """A base URL as an error may repeat it: what might be a password or a key in it left out."""
-    if key != "base_url" or not isinstance(value, str):
-        return value
-    return re.split(r"[?#]", value)[0].rpartition("@")[2]
+def _shown(key: str, value: Any, typed: str | None) -> str:
+    """A value as an error may repeat it: nothing of one that may be a key, or may hold one."""
+    if key in UNSHOWN:
+        return "this value"
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple | set):
+        return "a list"
+    if not isinstance(value, str):
+        return cut(typed) if typed else short(value)
+    return short(re.split(r"[?#]", value)[0].rpartition("@")[2] if key == "base_url" else value)
 
 
 def check_settings(
@@ -279,12 +240,81 @@ def check_settings(
         ConfigError: a name that is not known, or a value that it cannot have.
     """
     for key, value in settings.items():
-        if key not in known:
-            raise unknown_setting(str(key), known, where=where(str(key)))
+        if key not in known or (key == "model" and isinstance(value, Mapping)):
+            raise _misplaced(str(key), value, known, where(str(key)))
         try:
             checked(key, value)
         except ConfigError as error:  # only now is the place looked for
             raise ConfigError(f"{where(key)}{error}") from None
+
+
+def check_headers(headers: Mapping[str, Any], *, where: Callable[[], str] = lambda: "headers: ") -> None:
+    """Look at the values of headers; ``where()`` is put before a complaint.
+
+    Raises:
+        ConfigError: one is no text.
+    """
+    for header, value in headers.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{where()}the header {header} takes text.")
+
+
+# What the table of an MCP server may hold.
+SERVER_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "args": kinds.texts,
+    "command": kinds.command,
+    "env": kinds.variables,
+    "headers": kinds.table,
+    "url": kinds.endpoint,
+}
+
+
+def check_server(name: str, settings: Mapping[str, Any], *, where: Callable[[str], str] = lambda key: "") -> None:
+    """Look at the table of an MCP server; ``where(key)`` is put before a complaint.
+
+    Raises:
+        ConfigError: its name, or something in it, cannot be.
+    """
+    if not SERVER_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where('')}{short(name)} cannot name an MCP server: letters and digits, with single - or _ between them, "
+            "up to 32."
+        )
+    for key, value in settings.items():
+        if key not in SERVER_CHECKS:
+            raise ConfigError(
+                f"{where(str(key))}unknown setting {short(key)}.{did_you_mean(str(key), SERVER_CHECKS)} "
+                f"Known: {', '.join(SERVER_CHECKS)}."
+            )
+        try:
+            SERVER_CHECKS[key](value)
+        except ValueError as error:  # the value is not repeated, as a key may stand in it
+            raise ConfigError(f"{where(key)}{key}: this value is not usable; it takes {error}.") from None
+    if bool(settings.get("command")) == bool(settings.get("url")):
+        raise ConfigError(f"{where('')}an MCP server has a command or a url, one of the two.")
+    for key, other in (("args", "url"), ("env", "url"), ("headers", "command")):
+        if settings.get(key) and settings.get(other):
+            raise ConfigError(f"{where(key)}{key} means nothing beside {other}.")
+    for header, value in (settings.get("headers") or {}).items():
+        plain = value.reveal() if isinstance(value, Secret) else value
+        if not isinstance(plain, str) or not all(0x20 <= ord(char) <= 0x7E for char in f"{header}{plain}"):
+            raise ConfigError(f"{where('headers')}the header {short(header)} must be one line of ASCII text.")
+
+
+def _misplaced(key: str, value: Any, known: frozenset[str], where: str) -> ConfigError:
+    """The error for a name that is no setting here: perhaps it is one elsewhere."""
+    if key not in known and key in MODEL_SETTINGS:
+        return ConfigError(f"{where}{key} belongs to one model, not to all: put it into the table models.NAME.")
+    if key not in known and key in SESSION_SETTINGS:
+        return ConfigError(f"{where}{key} belongs to all models, not to one: put it outside of their tables.")
+    if nearest(key, ["policy", "policies"]):
+        return ConfigError(f"{where}{short(key)}: no file says what tools may do; %llm_config --policy TOOL=WORD does.")
+    if isinstance(value, Mapping):
+        name = "NAME" if nearest(key, ["models"]) else key
+        if nearest(key, ["mcp"]):
+            return ConfigError(f"{where}{short(key)} is no table of settings: an MCP server's table is mcp.NAME.")
+        return ConfigError(f"{where}{short(key)} is no table of settings: a model's table is models.{name}.")
+    return unknown_setting(key, known, where=where)
 
 
 def unknown_setting(key: str, known: Iterable[str], *, where: str = "") -> ConfigError:
@@ -294,18 +324,27 @@ def unknown_setting(key: str, known: Iterable[str], *, where: str = "") -> Confi
 
 
 def parse_value(key: str, given: str) -> Any:
-    """What ``KEY=VALUE`` on a magic's line means: JSON where it is JSON, else the text itself.
+    """What ``KEY=VALUE`` on a magic's line means: JSON, a list or table as Python writes it, else the text.
 
     Raises:
         ConfigError: the setting cannot have it.
     """
-    if CHECKS.get(key) in (text, address, name_or_names):
+    if CHECKS.get(key) in (kinds.text, kinds.address, kinds.name_or_names):
         return checked(key, given)
-    try:
-        value = json.loads(given, parse_constant=str)
-    except (ValueError, RecursionError):
-        value = {"true": True, "false": False, "yes": True, "no": False}.get(given.lower(), given)
-    return checked(key, value)
+    if not given.strip():
+        raise ConfigError(f"{key} needs a value: {key}=VALUE.")
+    return checked(key, _value(given), typed=given)
+
+
+def _value(given: str) -> Any:
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(given, parse_constant=str)
+    if re.fullmatch(r"(?s)\[.*\]|\{.*\}", given):  # as Python writes them, with single quotes or True
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if isinstance(found := ast.literal_eval(given), list | dict):
+                return found
+    return {"true": True, "false": False, "yes": True, "no": False}.get(given.lower(), given)
 
 
 def environment_layer() -> Layer:
@@ -329,6 +368,7 @@ def environment_layer() -> Layer:
     return Layer(origin="environment", settings=found)
 
 
+@functools.cache  # asked for every prompt, and comparing names is what costs
 def _check_variable(variable: str, key: str) -> None:
     """Complain of a variable that was surely meant as a setting; other tools' names begin like ours too."""
     if key in MODEL_SETTINGS:
@@ -344,6 +384,20 @@ def openai_base_url() -> str | None:
     return os.environ.get("OPENAI_BASE_URL", "").strip() or None
 
 
+# What a program of others gets of this process's environment; its keys, and proxies' passwords, are not among it.
+_CHILDRENS = """
+    PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR
+    APPDATA COMSPEC HOMEDRIVE HOMEPATH LOCALAPPDATA PATHEXT PROGRAMDATA PROGRAMFILES SYSTEMDRIVE SYSTEMROOT TEMP TMP
+    USERNAME USERPROFILE WINDIR
+"""
+CHILDRENS = frozenset(_CHILDRENS.split())
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a program that is not ours: what finds programs, folders and the language, and no more."""
+    return {name: value for name, value in os.environ.items() if name.upper() in CHILDRENS or name.startswith("LC_")}
+
+
 def is_loopback(base_url: str) -> bool:
     """Whether this URL's host is this machine."""
     host = urllib.parse.urlsplit(base_url).hostname or ""
@@ -356,7 +410,8 @@ def is_loopback(base_url: str) -> bool:
 def host_of(base_url: str) -> str:
     """``host`` or ``host:port`` of a URL, for people to read."""
     parts = urllib.parse.urlsplit(base_url)
-    host = parts.hostname or base_url
+    host = kinds.in_ascii(parts.hostname or base_url)
+    host = f"[{host}]" if ":" in host else host
     return f"{host}:{parts.port}" if parts.port else host
 
 
@@ -365,9 +420,14 @@ def flatten(found: Mapping[str, Sourced]) -> dict[str, Any]:
     return {key: sourced.value for key, sourced in found.items()}
 
 
+def names_of(tools: Any) -> tuple[str, ...]:
+    """The names among what ``tools`` is set to; none where it is tools in the SDK's form."""
+    return tuple(tools) if isinstance(tools, list | tuple) and all(isinstance(one, str) for one in tools) else ()
+
+
 def request_params(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The request parameters among a model's settings, unset ones (None) left out, ``extra_body`` opened."""
     for key, value in settings.items():
-        if key in REQUEST and key != "extra_body" and value is not None:
+        if key in REQUEST and key != "extra_body" and value is not None and not (key == "tools" and names_of(value)):
             yield key, value
     yield from (settings.get("extra_body") or {}).items()

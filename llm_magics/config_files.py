@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import json
 import os
 import re
+import shlex
+import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_magics.config import MODEL_SETTINGS, SESSION_SETTINGS, Layer, check_settings
-from llm_magics.errors import ConfigError, short
+from llm_magics.config import MODEL_SETTINGS, SESSION_SETTINGS, Layer, check_headers, check_server, check_settings
+from llm_magics.errors import ConfigError, cut, short
+from llm_magics.secrets import KEY_HEADER, Secret, written_in
 
 MAX_BYTES = 1_000_000  # a configuration larger than this is something else
 PROJECT_FILE = "llm_magics.toml"
@@ -21,10 +25,23 @@ SUFFIXES = (".toml", ".yaml", ".yml", ".json")
 
 
 def config_folder() -> Path:
-    """The user's configuration folder: the platform's, or ``LLM_MAGICS_DIR``."""
+    """The user's configuration folder: the platform's, or ``LLM_MAGICS_DIR``.
+
+    Someone without a home, as in a container, has a folder where nothing can be: one named ``~`` in the current folder
+    would be anybody's.
+    """
+    named = os.environ.get("LLM_MAGICS_DIR") or _platforms_folder()
+    folder = Path(os.path.expanduser(named))  # noqa: PTH111 - Path.expanduser raises where there is no home
+    return Path(os.devnull) / "llm_magics" if folder.parts[:1] == ("~",) else folder
+
+
+def _platforms_folder() -> str:
     import platformdirs
 
-    return Path(os.environ.get("LLM_MAGICS_DIR") or platformdirs.user_config_dir("llm_magics", appauthor=False))
+    try:
+        return platformdirs.user_config_dir("llm_magics", appauthor=False)
+    except RuntimeError:  # someone without a home; its elders leave the tilde as it is
+        return "~"
 
 
 def user_files() -> list[Path]:
@@ -73,7 +90,7 @@ def read_layer(path: Path, kind: str, *, trusted: bool = True) -> Layer:
     if path.name == "pyproject.toml":
         within, data = ("tool.llm_magics",), _section(data)
     where = _locator(path, text)
-    models = data.pop("models", {})
+    models, servers = data.pop("models", {}), data.pop("mcp", {})
     if not isinstance(models, Mapping):
         raise ConfigError(f"{where(*within, 'models')}models: expected a table of models, got {_kind(models)}.")
     check_settings(data, SESSION_SETTINGS, where=functools.partial(where, *within))
@@ -83,9 +100,47 @@ def read_layer(path: Path, kind: str, *, trusted: bool = True) -> Layer:
         if not isinstance(settings, Mapping):
             raise ConfigError(f"{where(*within, name)}models.{name}: expected a table, got {_kind(settings)}.")
         check_settings(settings, MODEL_SETTINGS, where=functools.partial(_model_place, where, (*within, name)))
-        if settings.get("api_key"):
-            _check_private(path)
-    return Layer(origin=f"{kind} {path}", settings=data, models=models, trusted=trusted)
+        place = functools.partial(_model_place, where, (*within, name), "headers")
+        check_headers(settings.get("headers") or {}, where=place)
+    _check_servers(servers, where, within)
+    if any(written_in([data, models, servers])) or any(_keys_for(servers)):
+        _check_private(path)
+    models = {name: _kept(settings) for name, settings in models.items()}
+    servers = {name: _kept(settings) for name, settings in servers.items()}
+    return Layer(origin=f"{kind} {path}", settings=data, models=models, servers=servers, trusted=trusted)
+
+
+def _check_servers(servers: Any, where: Callable[..., str], within: tuple[str, ...]) -> None:
+    if not isinstance(servers, Mapping):
+        raise ConfigError(f"{where(*within, 'mcp')}mcp: expected a table of MCP servers, got {_kind(servers)}.")
+    for name, settings in servers.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"{where(*within, 'mcp')}mcp: a server's name is text, got {short(name)}.")
+        if not isinstance(settings, Mapping):
+            raise ConfigError(f"{where(*within, name)}mcp.{name}: expected a table, got {_kind(settings)}.")
+        check_server(name, settings, where=functools.partial(_server_place, where, (*within, name)))
+
+
+def _server_place(where: Callable[..., str], names: tuple[str, ...], key: str) -> str:
+    return f"{where(*names, key) if key else where(*names)}mcp.{cut(names[-1], 40)}: "
+
+
+def _keys_for(servers: Mapping[str, Any]) -> Iterator[str]:
+    """The environment variables of MCP servers that hold keys, as their names tell."""
+    for settings in servers.values():
+        yield from (name for name, value in (settings.get("env") or {}).items() if value and KEY_HEADER.search(name))
+
+
+def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's or a server's settings, with all that may be a key as a `Secret` from here on."""
+    kept = dict(settings)
+    if isinstance(key := kept.get("api_key"), str):
+        kept["api_key"] = Secret(key)
+    if isinstance(headers := kept.get("headers"), Mapping):
+        kept["headers"] = {header: Secret(value) for header, value in headers.items()}
+    if isinstance(env := kept.get("env"), Mapping):
+        kept["env"] = {name: Secret(value) for name, value in env.items()}
+    return kept
 
 
 def _model_place(where: Callable[..., str], names: tuple[str, ...], key: str) -> str:
@@ -107,7 +162,9 @@ def _kind(value: Any) -> str:
 def _check_private(path: Path) -> None:
     """A key in a file that others can read is not a key any more; Windows has no such bits."""
     if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path}: holds a key and can be read by others: chmod 600 {path}, or use api_key_env.")
+        raise ConfigError(
+            f"{path}: holds a key and can be read by others: chmod 600 {shlex.quote(str(path))}, or use api_key_env."
+        )
 
 
 def fingerprint(path: Path) -> str:
@@ -120,21 +177,41 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    data = text.encode()
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
     draft.replace(path)
+
+
+def open_ordinary(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A handle of one of our own files, which is made where ``flags`` say so; what was planted there is not opened.
+
+    Raises:
+        OSError: it cannot be opened; also for a link, and for a pipe, which would be waited for.
+    """
+    handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    return handle
 
 
 def _bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ConfigError(f"{path}: {size:,} bytes is too large for a configuration file.")
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise ConfigError(f"{path}: is a folder; name the file in it.")
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, a device read without end
+            raise ConfigError(f"{path}: is no ordinary file.")
+        if found.st_size > MAX_BYTES:
+            raise ConfigError(
+                f"{path}: {found.st_size:,} bytes is too large for a configuration file; {MAX_BYTES:,} is the most."
+            )
         return path.read_bytes()
+    except ConfigError:
+        raise
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file.") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; name the file in it.") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from None
 
@@ -143,6 +220,8 @@ def _text(path: Path) -> str:
     raw = _bytes(path)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(f"{path}: is UTF-16; save it as UTF-8.")
+    if b"\0" in raw:
+        raise ConfigError(f"{path}: is no text (byte {raw.index(bytes(1))} is 0); save it as UTF-8.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -169,27 +248,52 @@ def _toml(path: Path, text: str) -> Any:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 1)
+        last = text.rstrip().rpartition("\n")[2]
+        end = text.rstrip().count("\n") + 1, len(last) + 1
+        line, column = (int(place[1]), int(place[2])) if place else end
         reason = re.sub(r" \(at .*\)$", "", str(error))
-        raise _syntax(path, text, line, column, reason) from None
+        raise _syntax(path, text, line, column, _TOML_REASONS.get(reason, reason[:1].lower() + reason[1:])) from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply.") from None
     except ValueError as error:  # a number of thousands of digits
         raise ConfigError(f"{path}: {error}") from None
+
+
+_TOML_REASONS = {
+    "Cannot overwrite a value": "this key stands twice in one table",
+    r"Illegal character '\n'": "the text in this line is never closed",
+}
 
 
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant) if text.strip() else {}
     except json.JSONDecodeError as error:
-        raise _syntax(path, text, error.lineno, error.colno, error.msg) from None
+        raise _syntax(path, text, *_json_reason(text, error)) from None
     except _Misplaced as error:
-        lines = [str(text.count("\n", 0, found.start()) + 1) for found in re.finditer(error.pattern, text)]
-        raise ConfigError(f"{path}:{lines[-1] if lines else 1}: {error} (lines {', '.join(lines)}).") from None
+        places = [found.start() for found in re.finditer(error.pattern, text)]
+        last = places[-1] if places else 0
+        line, first = text.count("\n", 0, last) + 1, text.count("\n", 0, places[0] if places else 0) + 1
+        also = f" (first in line {first})" if len(places) > 1 else ""
+        raise _syntax(path, text, line, last - text.rfind("\n", 0, last), f"{error}{also}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply.") from None
     except ValueError as error:  # a number of thousands of digits
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _json_reason(text: str, error: json.JSONDecodeError) -> tuple[int, int, str]:
+    """Line, column and reason: what people write that is nearly JSON is called by its name."""
+    line, column, behind, before = error.lineno, error.colno, text[error.pos :], text[: error.pos].rstrip()
+    if behind.startswith(("//", "/*", "#")):
+        return line, column, "JSON has no comments"
+    if behind.startswith("'"):
+        return line, column, "JSON takes double quotes"
+    comma = error.pos if behind.startswith(",") else len(before) - 1  # Python 3.13 points at it, its elders behind it
+    if text[comma : comma + 1] == "," and text[comma + 1 :].lstrip()[:1] in ("}", "]", ""):
+        line, column = text.count("\n", 0, comma) + 1, comma - text.rfind("\n", 0, comma)
+        return line, column, "JSON has no comma behind the last item"
+    return line, column, error.msg[:1].lower() + error.msg[1:]
 
 
 class _Misplaced(ValueError):
@@ -239,21 +343,41 @@ def _yaml(path: Path, text: str) -> Any:
     try:
         return yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader that allows less
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, reason = error.problem_mark or error.context_mark, error.problem or "not YAML"
+        if mark and error.context_mark and mark.index >= len(text.rstrip()):  # what is never closed began elsewhere
+            mark, reason = error.context_mark, f"{reason} {error.context or ''}".strip()
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _syntax(path, text, line, column, error.problem or "not YAML") from None
+        raise _syntax(path, text, line, column, _yaml_reason(reason)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # also a date or a number that there is not
         raise ConfigError(f"{path}: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply.") from None
 
 
+def _yaml_reason(reason: str) -> str:
+    if r"'\t'" in reason:
+        return "a tab cannot indent YAML; use blanks"
+    if tag := re.search(r"constructor for the tag '(.+)'$", reason):
+        return f"the tag {cut(tag[1].replace('tag:yaml.org,2002:', '!!'))} is not read here; write a plain value"
+    return reason
+
+
 def _syntax(path: Path, text: str, line: int, column: int, reason: str) -> ConfigError:
+    """A complaint with its place, and below it the line with a caret, unless a key may stand there."""
     lines = text.splitlines()
-    shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    # A line that may hold a key is not repeated.
-    shown = "" if re.search(r"key|token|secret|authorization|sk-", shown, re.I) else shown
-    return ConfigError(f"{path}:{line}:{column}: {reason}" + (f" in {short(shown)}" if shown else "") + ".")
+    shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    start = max(0, column - 60)
+    part = "".join(char if char.isprintable() else " " for char in shown[start : start + 80])
+    around = "\n".join(lines[max(0, line - 4) : line])  # a value may stand some lines below its name
+    if _SECRET.search(around) or _LIKE_A_KEY.search(part) or not part.strip():
+        return ConfigError(f"{path}:{line}:{column}: {reason}.")
+    indent = len(part) - len(part.lstrip())
+    caret = " " * max(0, column - 1 - start - indent) + "^"
+    return ConfigError(f"{path}:{line}:{column}: {reason}.", excerpt=f"    {part.strip()}\n    {caret}")
+
+
+_SECRET = re.compile(r"key|token|secret|password|authorization|bearer|\bsk-", re.I)
+_LIKE_A_KEY = re.compile(r"(?=\S*\d)[\w+/=-]{20,}")
 
 
 def _locator(path: Path, text: str) -> Callable[..., str]:

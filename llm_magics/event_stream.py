@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
 from typing import Any
 
+MAX_DEPTH = 200  # containers in one another: where the strict reader stops, so that whoever walks them need not
 MAX_EVENT = 32_000_000  # bytes of one server-sent event: more is no chat
 BOM = b"\xef\xbb\xbf"
+NOT_UTF8 = "some bytes of this answer are no UTF-8: each is shown as \ufffd"
 FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")  # how a line of an event stream begins
 
 
@@ -85,11 +88,24 @@ def _data_of(event: bytes) -> bytes:
     if event.startswith(b"data: ") and b"\n" not in event:
         return event[6:]  # what nearly every event looks like
     lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
-    return b"\n".join(lines)
+    return b"\n".join(lines) or _bare(event)
 
 
-def parse(payload: bytes) -> Any:
+def _bare(event: bytes) -> bytes:
+    """An object that stands in a stream without its field, as some servers write the error that ends it."""
+    if event.lstrip()[:1] == b"{":
+        with contextlib.suppress(BadPayload):
+            parse(event)
+            return event
+    return b""
+
+
+def parse(payload: bytes, notes: list[str] | None = None) -> Any:
     """JSON as servers write it: also with lone surrogates, which Python's own reader takes and stricter ones do not.
+
+    Args:
+        payload: the JSON; bytes that are no UTF-8 become U+FFFD.
+        notes: where it is said, once, that there were such bytes.
 
     Raises:
         BadPayload: it is no JSON.
@@ -101,13 +117,32 @@ def parse(payload: bytes) -> Any:
     except ValueError:
         pass
     try:
-        return json.loads(payload.decode("utf-8", "replace"))
+        found = json.loads(payload.decode("utf-8", "replace"))
+        if _is_deeper(found, MAX_DEPTH):
+            raise ValueError("nested too deep")
     except (ValueError, RecursionError):
         raise BadPayload("broken JSON", payload[:80].decode("utf-8", "replace")) from None
+    if notes is not None and NOT_UTF8 not in notes and not _is_utf8(payload):
+        notes.append(NOT_UTF8)
+    return found
 
 
-def parse_body(body: bytes, content_type: str) -> Any:
-    """The JSON of a whole response body.
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether containers stand in one another more often than this."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < 0 or any(_is_deeper(one, depth - 1) for one in inner if isinstance(one, dict | list))
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def parse_body(body: bytes, content_type: str, notes: list[str] | None = None) -> Any:
+    """The JSON of a whole response body; ``notes`` as for `parse`.
 
     Raises:
         BadPayload: it is a web page, nothing at all, or no JSON.
@@ -119,7 +154,7 @@ def parse_body(body: bytes, content_type: str) -> Any:
     if start == b"<":
         raise BadPayload("a web page", _title(body))
     try:
-        return parse(body)
+        return parse(body, notes)
     except BadPayload as error:
         if start in (b"{", b"["):
             raise

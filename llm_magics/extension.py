@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from traitlets import TraitError
+
+from llm_magics.cell_text import AsMeant
 from llm_magics.magics import LLMMagics
+from llm_magics.running import RunningCells
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 MESSAGE = ("openai.types.chat.chat_completion_message", "ChatCompletionMessage")
-MAGICS = {"line": ("llm", "llm_config"), "cell": ("llm",)}
+MAGICS = {"line": ("llm", "llm_config", "llm_vote"), "cell": ("llm",)}
 
 
 class Extension:
-    """What one shell was given, and what stood there before."""
+    """What one shell was given, and what stood there before.
+
+    Attributes:
+        cells: those that are running.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.magics = LLMMagics(shell=shell, parent=shell)
+        self.cells = RunningCells()
+        self.magics = _magics(shell)
         known = shell.magics_manager.magics
         self._before = {kind: {name: known[kind].get(name) for name in names} for kind, names in MAGICS.items()}
         self._formatter_by_type: tuple[Any, Any] = (None, None)
         self._formatter_by_name: Any = None
         self._completer: Any = None
+        self._as_meant = AsMeant(self.magics.llm.parser)
 
     def load(self) -> None:
         """Register everything."""
@@ -34,26 +43,52 @@ class Extension:
         self._completer = self._matcher()
         if self.shell.Completer is not None:
             self.shell.Completer.custom_matchers.append(self._completer)
-        self.shell.input_transformers_cleanup.append(question_is_no_help_request)
-        self.magics.observe(self._trait_was_set)
+        self.shell.input_transformers_cleanup.append(self._as_meant)
+        self.shell.events.register("pre_run_cell", self.cells.begin)
+        self.shell.events.register("post_run_cell", self.cells.end)
+        if (known := sys.modules.get("llm_magics.session")) is not None:
+            known.current().configuration.home  # noqa: B018 - what was set with %llm_config moves to these magics now
+        self._tell_what_is_replaced()
 
     def unload(self) -> None:
-        """Give everything back."""
+        """Give everything back, except what somebody else has taken since."""
         for kind, names in self._before.items():
+            known = self.shell.magics_manager.magics[kind]
             for name, before in names.items():
+                if getattr(known.get(name), "__self__", None) is not self.magics:
+                    continue
                 if before is None:
-                    self.shell.magics_manager.magics[kind].pop(name, None)
+                    del known[name]
                 else:
-                    self.shell.magics_manager.magics[kind][name] = before
+                    known[name] = before
         self._unregister_formatter()
         if self.shell.Completer is not None and self._completer in self.shell.Completer.custom_matchers:
             self.shell.Completer.custom_matchers.remove(self._completer)
-        if question_is_no_help_request in self.shell.input_transformers_cleanup:
-            self.shell.input_transformers_cleanup.remove(question_is_no_help_request)
+        if self._as_meant in self.shell.input_transformers_cleanup:
+            self.shell.input_transformers_cleanup.remove(self._as_meant)
+        for event, noted in (("pre_run_cell", self.cells.begin), ("post_run_cell", self.cells.end)):
+            if noted in self.shell.events.callbacks[event]:
+                self.shell.events.unregister(event, noted)
         configurables: list[Any] = self.shell.configurables
         if self.magics in configurables:
             configurables.remove(self.magics)
         self.magics.unobserve_all()
+
+    def complain(self, mistake: str) -> None:
+        """What `cell_text.as_meant` lets a cell do that could not be meant as it stands."""
+        from IPython.core.error import UsageError
+
+        raise UsageError(mistake)
+
+    def _tell_what_is_replaced(self) -> None:
+        """One line where another extension has a magic of the same name."""
+        for kind, names in self._before.items():
+            for name, before in names.items():
+                if before is not None:
+                    owner = getattr(before, "__module__", None) or "another extension"
+                    magic = f"{'%%' if kind == 'cell' else '%'}{name}"
+                    said = f"{magic} of {owner} is replaced; %unload_ext llm_magics gives it back."
+                    print(said, file=sys.stderr)  # noqa: T201
 
     @property
     def _formatter(self) -> Any:
@@ -78,12 +113,6 @@ class Extension:
         if self._formatter_by_name is not None:
             by_name[MESSAGE] = self._formatter_by_name
 
-    def _trait_was_set(self, change: Any) -> None:
-        """``%config`` typed after ``%llm_config`` is the newer word: the older one gives way."""
-        from llm_magics import session
-
-        session.current().configuration.forget_setting(change["name"])
-
     def _matcher(self) -> Any:
         from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -104,21 +133,15 @@ class Extension:
         return llm_magics_matcher
 
 
-def question_is_no_help_request(lines: list[str]) -> list[str]:
-    """``%llm Why is that?`` asks the model; IPython alone would take the last word and ``?`` for a wish for help."""
-    if lines and lines[0].lstrip().startswith("%%"):
-        return lines  # the body of a cell magic is nobody's code
-    return [_as_call(line) for line in lines]
-
-
-def _as_call(line: str) -> str:
-    if not line.rstrip().endswith("?") or "%llm" not in line:
-        return line
-    # Compiled here, not at import: this is what ``%load_ext`` costs.
-    question = re.fullmatch(r"(?P<head>\s*(?:%\w+\s+)?(?:[\w., ]+=\s*)?)%llm\s+(?P<prompt>\S.*\?)\s*", line)
-    if question is None:
-        return line
-    return f"{question['head']}get_ipython().run_line_magic('llm', {question['prompt']!r})\n"
+def _magics(shell: InteractiveShell) -> LLMMagics:
+    """The magics with what the configuration sets; where that cannot be used they load all the same, and say so."""
+    try:
+        return LLMMagics(shell=shell, parent=shell)
+    except TraitError as error:
+        shell.configurables.pop()  # the one that was not finished
+        magics = LLMMagics(shell=shell, parent=None)
+        magics.mistake = str(error)
+        return magics
 
 
 def _position(context: Any) -> int:
@@ -130,6 +153,6 @@ def _position(context: Any) -> int:
 def mimebundle_of(message: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
     """How a ``ChatCompletionMessage`` looks as a cell's value, whoever made it."""
     from llm_magics import renderers, session
-    from llm_magics.view import view_of
+    from llm_magics.safe_html import safe_bundle
 
-    return renderers.mimebundle(view_of(message, session.current().answer_for(message)))
+    return safe_bundle(renderers.mimebundle(session.current().answers.view_of(message)))

@@ -6,30 +6,48 @@ here is what all of them read alike: ``$…$`` inside a line, ``$$`` on lines of
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from llm_magics.tex import COMMANDS, ENVIRONMENTS
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.parser_block import RuleFuncBlockType
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
 MAX_FORMULA = 10_000  # characters: more is no formula, and a typesetter would stall on it
+MAX_FORMULAS = 2_000  # in one text; a page sets about a thousand in a second, and does nothing else meanwhile
+MAX_TEX = 50_000  # characters of all of them; so many letters took JupyterLab 8 seconds, twice as many 80
 MAX_LINES = 100  # of a displayed formula; also keeps the search for its end cheap
+MAX_DEPTH = 60  # braces and environments in one another: typesetters call themselves for each
 ENDS = {"$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)"}
 
-# Commands that link, load, style, define or refer, in the dialects notebook front ends load (MathJax, KaTeX).
-_DANGEROUS = re.compile(
-    r"\\(?:href|url|require|class|cssId|style|data|html\w*|includegraphics|(?:re)?newcommand|def|[egx]def|let|global"
-    r"|(?:re)?newenvironment|(?:provide|new)\w*|DeclareMathOperator|unicode|mmlToken|toggle|texttip|tooltip|bbox"
-    r"|begingroup|input|include|write|special|char|csname|catcode|futurelet|verb|label|(?:eq)?ref)(?![A-Za-z])"
-    r"|\\begin\s*\{\s*(?:html|script)",
-    re.I,
-)
 # What ends a formula or means something to a Markdown parser that does not see one here.
-_UNFIT = re.compile(r"[$`\x00-\x08\x0b-\x1f]|!\[|\\\Z|@@\d")
+_UNFIT = re.compile(r"(?<!\\)(?:\\\\)*\$|[`\x00-\x08\x0b-\x1f]|!\[|\\\Z|@@\d")
 # How a front end finds formulas, wherever they stand; also in code.
 SIGNS = re.compile(r"\$+|\\(?:begin|end)\{|\\\\?[()\[\]]|@@\d+@@")
+_PARTS = re.compile(r"\\(?:([A-Za-z]+)\*?|(.))|([{}])", re.S)
+_ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
+_LENGTH = r"-?\s*(?:\d?(?:\.\d+)?\s*(?:em|ex|pc)|\d{0,2}(?:\.\d+)?\s*(?:mu|pt|px|mm)|[0-4]?(?:\.\d+)?\s*(?:cm|in))"
+_COLOUR = r"\s*(?:\[[A-Za-z]+\]\s*)?\{[A-Za-z0-9 #,.!-]{1,40}\}"
+# What must stand behind a command that takes more than formulas: lengths that stay in the formula, plain colours.
+_BEHIND = {
+    **dict.fromkeys(("hspace", "mspace"), re.compile(rf"\s*\{{\s*(?:{_LENGTH})\s*\}}")),
+    **dict.fromkeys(("kern", "mkern", "mskip", "hskip"), re.compile(rf"\s*(?:\{{\s*)?(?:{_LENGTH})(?!\w)")),
+    **dict.fromkeys(("color", "textcolor", "colorbox"), re.compile(_COLOUR)),
+    "fcolorbox": re.compile(_COLOUR * 2),
+    "genfrac": re.compile(
+        r"\s*(?:\{[^{}]{0,8}\}|[^{}\s])\s*(?:\{[^{}]{0,8}\}|[^{}\s])\s*\{\s*(?:[0-4](?:\.\d+)?\s*(?:pt|px|mm)?)?\s*\}"
+    ),
+    **dict.fromkeys(("cancel", "bcancel", "xcancel", "cancelto"), re.compile(r"(?!\s*\[)")),
+}
+_COLUMNS = re.compile(r"\s*(?:\[[tcb]\]\s*)?\{[lcr|:\s.]{0,60}\}")
+_WITH_COLUMNS = ("array", "darray", "subarray", "crampedsubarray")
 
 
 def written(tex: str, *, display: bool, block: bool = False) -> str | None:
@@ -38,37 +56,85 @@ def written(tex: str, *, display: bool, block: bool = False) -> str | None:
     >>> written("a < b", display=False)
     '$a \\lt b$'
     """
-    tex = _plain(tex.strip())
-    if not tex or len(tex) > MAX_FORMULA or _UNFIT.search(tex) or _DANGEROUS.search(tex) or not _closed(tex):
+    tex = _plain(tex.strip()).strip()
+    if not tex or len(tex) > MAX_FORMULA or _UNFIT.search(tex) or not _is_harmless(tex):
         return None
     if block:
         return "$$\n" + re.sub(r"\n\s*", "\n", tex) + "\n$$"
     tex = " ".join(tex.split())
+    tex += "{}" if tex.endswith(r"\$") else ""  # with the formula's own dollar behind it, some would see no end
     return f"$${tex}$$" if display else f"${tex}$"
 
 
 def _plain(tex: str) -> str:
     """The same formula without the characters that would be a tag, a link or another formula's end elsewhere."""
-    tex = tex.replace(r"\>", r"\:").replace("<", r"\lt ").replace(">", r"\gt ")
-    tex = re.sub(r"\\\\\[\s*-?[\d.]+\s*[a-z]{2}\s*\]", r"\\\\", tex)  # a row's extra space, \\[2pt]
-    tex = re.sub(r"(\\\\)(?=[()\[\]{}])", r"\1 ", tex)
+    tex = _SPELT.sub(_spell, tex)
     return re.sub(r"\](?=[(:\[])|:(?=//)|www(?=\.)", r"\g<0> ", tex)
 
 
-def _closed(tex: str) -> bool:
-    """Whether braces and environments are closed in here, so that nobody looks for their ends further on."""
-    depth = 0
-    for brace in re.findall(r"(?<!\\)[{}]", tex):
-        depth += 1 if brace == "{" else -1
-        if depth < 0:
-            return False
+# A row's end with its extra space, a name that nothing can refer to, and signs that are HTML, or hide what follows.
+_SPELT = re.compile(
+    r"\\\\\*?(?:\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?(?P<bracket>(?=[()\[\]{}]))?"
+    r"|\\label\s*\{[^{}]*\}|\\[A-Za-z]+|\\.|[<>%]",
+    re.S,
+)
+
+
+def _spell(match: re.Match[str]) -> str:
+    sign = match[0]
+    if sign.startswith("\\\\"):
+        return "\\\\" if match["bracket"] is None else "\\\\ "
+    return "" if sign.startswith(r"\label") and "{" in sign else _SPELLING.get(sign, sign)
+
+
+_SPELLING = {r"\>": r"\:", "<": r"\lt ", ">": r"\gt ", "%": r"\%"}
+
+
+def _is_harmless(tex: str) -> bool:
+    """Whether all commands are allowed ones, and braces and environments closed, so that none ends further on."""
     opened: list[str] = []
-    for kind, name in re.findall(r"\\(begin|end)\s*\{([^}]*)\}", tex):
-        if kind == "begin":
-            opened.append(name)
-        elif not opened or opened.pop() != name:
+    for part in _PARTS.finditer(tex):
+        name, sign, brace = part.groups()
+        if brace == "{":
+            opened.append(brace)
+        elif brace:
+            if not opened or opened.pop() != "{":
+                return False
+        elif sign is not None:
+            if sign in "()[]":
+                return False
+        elif name in ("begin", "end"):
+            environment = _ENVIRONMENT.match(tex, part.end())
+            if environment is None or environment[1] not in ENVIRONMENTS:
+                return False
+            if name == "begin" and not _has_columns(environment[1], tex, environment.end()):
+                return False
+            if name == "begin":
+                opened.append(environment[1])
+            elif not opened or opened.pop() != environment[1]:
+                return False
+        elif name not in COMMANDS or (name in _BEHIND and not _BEHIND[name].match(tex, part.end())):
             return False
-    return depth == 0 and not opened
+        if len(opened) > MAX_DEPTH:
+            return False
+    return not opened
+
+
+def _has_columns(environment: str, tex: str, place: int) -> bool:
+    """Whether columns are plain where there are some: a typesetter would repeat ``*{99999}{c}``."""
+    return environment.rstrip("*") not in _WITH_COLUMNS or _COLUMNS.match(tex, place) is not None
+
+
+def leave_out(tokens: Iterable[Token]) -> None:
+    """Make code of the formulas that are too many for a page to set."""
+    left, letters = MAX_FORMULAS, MAX_TEX
+    for token in tokens:
+        for leaf in (token, *(token.children or [])):
+            if leaf.type.startswith("math"):
+                left, letters = left - 1, letters - len(leaf.content)
+                if left < 0 or letters < 0:
+                    leaf.type = "fence" if leaf.type == "math_block" else "code_inline"
+                    leaf.content = leaf.content.strip("\n")
 
 
 # ---------------------------------------------------------------- finding
@@ -78,6 +144,64 @@ def add_rules(parser: MarkdownIt) -> None:
     """Teach a parser the tokens ``math_inline``, ``math_display`` and ``math_block``."""
     parser.inline.ruler.before("escape", "math", _inline)
     parser.block.ruler.before("fence", "math_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    table = next(rule.fn for rule in parser.block.ruler.__rules__ if rule.name == "table")
+    parser.block.ruler.at("table", functools.partial(_table, table), {"alt": ["paragraph", "reference"]})
+
+
+# ---------------------------------------------------------------- bars in tables
+
+_BAR = "\x01"  # stands for a formula's bar while a table's rows are cut into cells; no text has one of its own
+_IN_ROW = re.compile(r"\$([^\s$`](?:\\\$|[^$`\n])*)\$|\\\(((?:(?!\\\()[^$`\n])*?)\\\)")
+_BARE_BAR = re.compile(r"(?<!\\)\|")
+
+
+def _table(read: RuleFuncBlockType, state: StateBlock, first: int, last: int, silent: bool) -> bool:
+    """Front ends take formulas out before they see a table: a bar in one begins no cell there, nor here."""
+    source = state.src
+    try:
+        state.src = state.env["without bars"]
+    except KeyError:
+        state.src = state.env["without bars"] = "\n".join(map(_without_bars, source.split("\n")))
+    try:
+        return read(state, first, last, silent)
+    finally:
+        state.src = source
+
+
+def _without_bars(line: str) -> str:
+    """The line, its formulas' bars replaced."""
+    if "|" not in line or ("$" not in line and r"\(" not in line):
+        return line
+    return _IN_ROW.sub(lambda match: _BARE_BAR.sub(_BAR, match[0]) if _has_bars(match) else match[0], line)
+
+
+def _has_bars(match: re.Match[str]) -> bool:
+    """Whether the bars between two signs are a formula's: prices stand in neighbouring cells, too."""
+    if match[1] is None:
+        return True
+    if not _is_formula(match.string, match.start(1), match.end(1)):
+        return False
+    depth = outside = 0
+    for sign in _BRACKET_OR_BAR.findall(match[1]):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(sign[-1], 0)
+        outside += sign == "|" and depth <= 0
+    return outside % 2 == 0 and (not outside or match[1].startswith("|") or "\\" in match[1])
+
+
+_BRACKET_OR_BAR = re.compile(r"\\[\\|]|\\?[()\[\]{}]|\|")
+
+
+def restore_bars(leaf: Token) -> None:
+    """Give a cell's leaf its bars back."""
+    if leaf.type.startswith("math"):
+        leaf.content = re.sub(rf"{_BAR}(?![A-Za-z])", r"\\vert", leaf.content).replace(_BAR, r"\vert ")
+    leaf.content = leaf.content.replace(_BAR, "|")
+    leaf.attrs = {
+        name: value.replace(_BAR, "|") if isinstance(value, str) else value for name, value in leaf.attrs.items()
+    }
+
+
+# ---------------------------------------------------------------- finding inside a line and on lines
 
 
 def _inline(state: StateInline, silent: bool) -> bool:
@@ -115,7 +239,7 @@ def _end_of(state: StateInline, closing: str, start: int) -> int:
 def _is_formula(source: str, start: int, end: int) -> bool:
     """Whether single dollars hold a formula: prices come in pairs too."""
     tex = source[start:end]
-    if tex[0].isspace() or tex[-1].isspace() or source[end + 1 : end + 2].isdigit():
+    if tex[0].isspace() or tex[-1].isspace() or "`" in tex or source[end + 1 : end + 2].isdigit():
         return False
     if start > 1 and (source[start - 2].isalnum() or source[start - 2] == "$"):
         return False
@@ -123,16 +247,15 @@ def _is_formula(source: str, start: int, end: int) -> bool:
 
 
 def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
-    start = state.bMarks[first] + state.tShift[first]
-    opening = state.src[start : start + 2]
-    if opening not in ("$$", r"\[") or state.is_code_block(first):
+    opening = _OPENING.match(state.src, state.bMarks[first] + state.tShift[first], state.eMarks[first])
+    if opening is None or state.is_code_block(first) or (opening[1] and opening[1] not in ENVIRONMENTS):
         return False
-    closing, head = ENDS[opening], state.src[start + 2 : state.eMarks[first]]
+    closing, head = ENDS.get(opening[0], rf"\end{{{opening[1]}}}"), state.src[opening.end() : state.eMarks[first]]
     end = _last_line(state, first, min(last, first + MAX_LINES), closing, head)
     if end is None:
         return False
     lines = [head, *state.getLines(first + 1, end + 1, state.blkIndent, False).split("\n")] if end > first else [head]
-    lines[-1] = _END[closing].sub(r"\1", lines[-1])
+    lines[-1] = _end(closing).sub(r"\1", lines[-1])
     if closing in lines[-1] or not "".join(lines).strip():
         return False
     if silent:
@@ -140,6 +263,8 @@ def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     token = state.push("math_block", "math", 0)
     token.block, token.map = True, [first, end + 1]
     token.content = re.sub(r"\s+([.,;:])\Z", r"\1", "\n".join(lines))
+    if opening[1]:
+        token.content = f"{opening[0]}{token.content.removesuffix(chr(10))}{chr(10) * (end > first)}{closing}"
     state.line = end + 1
     return True
 
@@ -151,12 +276,17 @@ def _last_line(state: StateBlock, first: int, last: int, closing: str, head: str
     for line in range(until if since < first < until else first, last):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]] if line > first else head
         if closing in text:
-            return line if _END[closing].search(text) else None
+            return line if _end(closing).search(text) else None
         if not state.isEmpty(line) and state.sCount[line] < min(state.blkIndent, state.sCount[first]):
             return None  # out of the list or quote that the formula began in
     vain[closing, state.blkIndent] = (since if since < first < until else first, last)
     return None
 
 
-# A displayed formula ends its line; the sentence's punctuation behind it goes inside, as typesetters do.
-_END = {end: re.compile(re.escape(end) + r"[ \t]*([.,;:]?)[ \t]*\Z") for end in ("$$", r"\]")}
+_OPENING = re.compile(r"\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\}")
+
+
+@functools.cache
+def _end(closing: str) -> re.Pattern[str]:
+    """A displayed formula ends its line; the sentence's punctuation behind it goes inside, as typesetters do."""
+    return re.compile(re.escape(closing) + r"[ \t]*([.,;:]?)[ \t]*\Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from llm_magics.errors import PromptError, did_you_mean, short
 
 MAX_EXPRESSION = 5_000  # characters; also how far the end of one is looked for
+MAX_PROMPT = 10_000_000  # characters; some 2,500,000 tokens
 MAX_TRIES = 50  # closing braces that are tried as the end of one expression
 
 
@@ -36,6 +38,30 @@ def interpolate(prompt: str, namespace: Mapping[str, Any], describe: Callable[[A
             parts.append(prompt[start : end + 2])
         position = end + 2
     return "".join([*parts, prompt[position:]])
+
+
+def ready(prompt: str) -> tuple[str, int]:
+    """The prompt as it can be sent, and how many of its characters could not: they became U+FFFD.
+
+    These are halves of characters, which no encoding has, and those that end texts or files elsewhere (NUL, U+FFFE).
+
+    Raises:
+        PromptError: it is empty, or longer than any model reads.
+    """
+    if not prompt.strip():
+        raise PromptError("the prompt is empty: nothing was sent.")
+    if len(prompt) > MAX_PROMPT:
+        said = (
+            f"the prompt has {len(prompt):,} characters (≈ {len(prompt) // 4:,} tokens), more than the {MAX_PROMPT:,}"
+        )
+        raise PromptError(f"{said} that one may have: put a part of it. Nothing was sent.")
+    if not _UNSENDABLE.search(prompt):
+        return prompt, 0
+    joined = prompt.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return _UNSENDABLE.subn("\ufffd", joined)
+
+
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff\ufffe\uffff]")
 
 
 def _end_of(prompt: str, start: int) -> int:
@@ -77,6 +103,9 @@ def _parsed(expression: str) -> ast.Expression | None:
 def _value(expression: str, namespace: Mapping[str, Any], place: str) -> Any:
     tree = _parsed(expression)
     assert tree is not None
+    if any(isinstance(node, _WAITING) for node in ast.walk(tree)):
+        move = "put it into a variable in a cell before this one, and the variable here"
+        raise PromptError(f"{{{{ {short(expression)[1:-1]} }}}} {place} cannot wait: {move}. Nothing was sent.")
     bound = _bound_in(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in bound:
@@ -86,6 +115,9 @@ def _value(expression: str, namespace: Mapping[str, Any], place: str) -> Any:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything; it becomes one line
         said = f"{{{{ {short(expression)[1:-1]} }}}} {place} raised {type(error).__name__}{_said_by(error)}"
         raise PromptError(f"{said}. Nothing was sent.") from None
+
+
+_WAITING = (ast.Await, ast.Yield, ast.YieldFrom)
 
 
 def _said_by(error: BaseException) -> str:

@@ -14,6 +14,9 @@ _SEQUENCES = re.compile(
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+# What a notebook makes a link of in plain output, whatever follows it leads to: here all but what pages are reached by.
+_LINK_STARTS = re.compile(r"(?:(?!https?://)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]+(?=://)|data(?=:))", re.I)
+_JOINER = "\u2060"  # shows as nothing
 # Characters that change the order in which text is shown, so that it reads as what it is not.
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
@@ -28,6 +31,12 @@ def clean(text: str) -> str:
         return text
     text = _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
     return visible(_SURROGATES.sub("\ufffd", text))
+
+
+def short_line(text: str, limit: int) -> str:
+    """Text as one line without control sequences and without scripts to click on, cut at ``limit`` characters."""
+    line = _LINK_STARTS.sub(lambda match: match[0] + _JOINER, " ".join(clean(text).split()))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def visible(text: str) -> str:

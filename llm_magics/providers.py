@@ -6,11 +6,12 @@ import contextlib
 import functools
 import http.client
 import json
+import socket
+import threading
 import time
 import tomllib
 import urllib.parse
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -19,6 +20,7 @@ from llm_magics import secrets
 from llm_magics.config import Layer, openai_base_url
 
 FOUND = "found on its port"
+CONNECT_SECONDS = 3.0  # a connection that is being made is the one thing that cannot be given up at once
 PROBE_SECONDS = 0.5  # loopback answers in milliseconds or is not there
 MAX_LISTING = 4_000_000  # bytes of a /models answer
 
@@ -110,10 +112,8 @@ def with_key() -> list[str]:
 
 def running_local_servers() -> dict[str, list[str]]:
     """The local servers that answer now, and the models each lists; asks all at once, sends no key."""
-    servers = local_servers()
-    with ThreadPoolExecutor(len(servers)) as pool:
-        listings = pool.map(lambda server: list_models(server.base_url, seconds=PROBE_SECONDS), servers)
-        return {server.name: models for server, models in zip(servers, listings, strict=True) if models is not None}
+    listed = list_each([(server.name, server.base_url, None) for server in local_servers()], seconds=PROBE_SECONDS)
+    return {name: models for name, models in listed.items() if models is not None}
 
 
 def local_layer(running: dict[str, list[str]]) -> Layer:
@@ -125,21 +125,68 @@ def local_layer(running: dict[str, list[str]]) -> Layer:
     return Layer(origin=FOUND, models=models)
 
 
-def list_models(base_url: str, *, key: secrets.Secret | None = None, seconds: float = 10.0) -> list[str] | None:
-    """What the endpoint itself lists under ``/models``; None when it does not answer in that form and in that time."""
-    parts = urllib.parse.urlsplit(base_url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    headers = {"Accept": "application/json"}
-    if key is not None:
-        headers["Authorization"] = f"Bearer {key.reveal()}"
-    until = time.monotonic() + seconds
+def list_each(
+    endpoints: Iterable[tuple[str, str, secrets.Secret | None]], *, seconds: float = 10.0
+) -> dict[str, list[str] | None]:
+    """What endpoints, each a name, a base URL and a key, list under ``/models``; None for one that does not say.
+
+    That is one that does not answer in that form and in that time. All are asked at once, each as soon as it is known.
+    """
+    asked: dict[str, _Listing] = {}
     try:
-        with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=seconds)) as connection:
-            connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
-            response = connection.getresponse()
-            return _ids(json.loads(_body(response, until))) if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        return None
+        for name, base_url, key in endpoints:
+            asked[name] = _Listing(base_url, key, seconds)
+        return {name: listing.models() for name, listing in asked.items()}
+    finally:
+        for listing in asked.values():
+            listing.stop()
+
+
+class _Listing:
+    """An endpoint being asked what it has, on a thread of its own: looking a name up cannot be interrupted, waiting
+    for a thread can. Whoever gave up waiting says `stop`, and the thread ends."""
+
+    def __init__(self, base_url: str, key: secrets.Secret | None, seconds: float) -> None:
+        self._base_url, self._seconds = base_url, seconds
+        self._headers = {"Accept": "application/json"}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key.reveal()}"
+        self._until = time.monotonic() + seconds
+        self._connection: http.client.HTTPConnection | None = None
+        self._models: list[str] | None = None
+        self._answered = threading.Event()  # joining is no way to wait: an interrupted join forgets the thread
+        threading.Thread(target=self._ask, name="llm_magics-models", daemon=True).start()
+
+    def models(self) -> list[str] | None:
+        """What it said, as soon as it has, or when its time is up."""
+        answered = self._answered.wait(max(0.0, self._until - time.monotonic()))
+        return self._models if answered else None
+
+    def stop(self) -> None:
+        """Close the connection under a thread that still waits on it."""
+        sock = self._connection.sock if self._connection is not None else None
+        if sock is not None and not self._answered.is_set():
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _ask(self) -> None:
+        try:
+            parts = urllib.parse.urlsplit(self._base_url)
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            patience = min(self._seconds, CONNECT_SECONDS)
+            self._connection = kind(parts.hostname or "", parts.port, timeout=patience)
+            self._connection.set_debuglevel(0)  # whatever it is for everybody: it would print the key
+            with contextlib.closing(self._connection) as connection:
+                connection.connect()
+                connection.sock.settimeout(self._seconds)
+                connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=self._headers)
+                response = connection.getresponse()
+                if response.status == 200:
+                    self._models = ids_in(json.loads(_body(response, self._until)))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError):
+            self._models = None
+        finally:
+            self._answered.set()
 
 
 def _body(response: http.client.HTTPResponse, until: float) -> bytes:
@@ -152,7 +199,8 @@ def _body(response: http.client.HTTPResponse, until: float) -> bytes:
     return body
 
 
-def _ids(listing: Any) -> list[str] | None:
+def ids_in(listing: Any) -> list[str] | None:
+    """The models that a listing names; None where it is no listing."""
     rows = listing.get("data", listing.get("models")) if isinstance(listing, dict) else listing
     if not isinstance(rows, list):
         return None

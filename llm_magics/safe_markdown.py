@@ -9,6 +9,7 @@ means that the front end's parser, which is another one than ours, meets only pl
 from __future__ import annotations
 
 import functools
+import html.entities
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -16,17 +17,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_magics import formulas
+from llm_magics.pictures import BLOCKED, Pictures, host_to_allow
 from llm_magics.printable import visible
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.parser_block import RuleFuncBlockType
     from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 LINK_SCHEMES = ("http", "https", "mailto")
 MAX_PICTURE = 2_000_000  # bytes of a picture that stands in the text itself
 MAX_NESTING = 24  # levels of lists and quotes; what lies deeper is dropped
 MAX_EMPHASIS = 8  # levels of emphasis in emphasis
+MAX_MISSING = 2_000  # cells that a text's tables may lack besides its length: parsers fill in each
+MAX_REPEATED = 100_000  # characters of addresses that a text may repeat by naming them, besides its own length
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+", re.I)
 _BREAK_ESCAPED = re.compile(r"&lt;br\s*/?&gt;", re.I)
 # A fence of these is drawn by front ends, from code that nobody checked.
@@ -35,20 +41,39 @@ _JOINER = "\u2060"  # shows as nothing, and keeps its neighbours from being read
 _HARD = "\v"  # a hard line break, until it is known where it stands
 
 
-def rebuild(text: str, *, alone: bool = True) -> str:
-    """The same Markdown in a form that is safe to show; ``alone`` says that nothing else stands on the page.
+def rebuild(text: str, *, alone: bool = True, pictures: Pictures = BLOCKED, below: int = 0) -> str:
+    """The same Markdown in a form that is safe to show.
+
+    ``alone`` says that nothing else stands on the page, ``pictures`` from where it may load some, ``below`` how many
+    levels of headings are the page's own.
 
     >>> rebuild("Hi <img src=x onerror=alert(1)> **there**")
     'Hi &lt;img src=x onerror=alert(1)&gt; **there**'
     """
     text = _readable(text)
-    place = _Place(signs=len(formulas.SIGNS.findall(text)) + (not alone))
-    return _blocks(_tree(_parser().parse(text)), place)
+    place = _Place(signs=len(formulas.SIGNS.findall(text)) + (not alone), pictures=pictures, below=below)
+    tokens = _parser().parse(text)
+    if place.signs > formulas.MAX_FORMULAS or len(text) > formulas.MAX_TEX:
+        formulas.leave_out(tokens)
+    if "]:" in text:
+        _bound(tokens, len(text))
+    return _blocks(_tree(tokens), place)
+
+
+def hosts_to_allow(text: str, pictures: Pictures) -> list[str]:
+    """The hosts of a text's pictures that are not loaded and would be if these hosts were allowed."""
+    text = _readable(text)
+    if "![" not in text:  # as in nearly all texts; the others are parsed once more
+        return []
+    leaves = [leaf for token in _parser().parse(text) for leaf in token.children or []]
+    urls = [str(leaf.attrs.get("src", "")) for leaf in leaves if leaf.type == "image"]
+    found = [host_to_allow(url) for url in urls if pictures.address(url) is None]
+    return list(dict.fromkeys(host for host in found if host))
 
 
 def fenced(code: str, language: str = "") -> str:
     """A code block that its content cannot end."""
-    code = visible(code)  # code that reads in another order than it runs has fooled reviewers
+    code = visible(_readable(code))  # code that reads in another order than it runs has fooled reviewers
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     word = re.match(r"[A-Za-z0-9_+#.-]*", language.lstrip("{. "))
@@ -63,7 +88,8 @@ def code_span(code: str) -> str:
 
 
 def _span_of(code: str) -> str:
-    pad = " " if code.startswith(" ") and code.endswith(" ") else ""
+    # For some front ends a backslash escapes the tick that ends the code.
+    pad = " " if (code.startswith(" ") and code.endswith(" ")) or code.endswith("\\") else ""
     return f"`{pad}{code}{pad}`" if code.strip() else escape(code)
 
 
@@ -76,6 +102,12 @@ def prose(text: str) -> str:
     """Text as Markdown that shows exactly this text, its lines and paragraphs kept."""
     paragraphs = re.split(r"\n\s*\n", _readable(text).strip("\n"))
     return "\n\n".join(_lines(_HARD.join(escape(line) for line in part.split("\n"))) for part in paragraphs)
+
+
+def picture(url: str, alt: str = "") -> str | None:
+    """A picture that stands in the text itself; None where the URL holds none, or one that is not shown."""
+    is_shown = len(url) <= MAX_PICTURE and _PICTURE.fullmatch(url)
+    return f"![{_BREAK_ESCAPED.sub(' ', escape(alt))}]({url})" if is_shown else None
 
 
 def link(shown: str, url: str) -> str:
@@ -146,6 +178,9 @@ class _Place:
 
     signs: int
     quoted: bool = False
+    struck: bool = False  # front ends look for the end of what is struck out in code, too
+    pictures: Pictures = BLOCKED
+    below: int = 0  # levels of headings that stand above its own
 
 
 @dataclass(slots=True)
@@ -213,7 +248,8 @@ _LINE_START = re.compile(r"^(|\d{1,9}(?=[.)]))([#+=:.)-])")
 def _heading(node: _Node, place: _Place) -> str:
     text = _one_line(_inline(node.children[0].token, place))
     text = re.sub(r"(^|(?<= ))(#+)$", r"\\\2", text)  # would be a closing mark
-    return f"{'#' * int(node.token.tag[1:])} {text}".rstrip()
+    level = min(int(node.token.tag[1:]) + place.below, 6)
+    return f"{'#' * level} {text}".rstrip()
 
 
 def _code(node: _Node, place: _Place) -> str:
@@ -283,6 +319,8 @@ def _table(node: _Node, place: _Place) -> str:
 
 
 def _cell(node: _Node, place: _Place) -> str:
+    for leaf in node.children[0].token.children or [] if node.children else []:
+        formulas.restore_bars(leaf)
     # Escaped in text already; a bar inside code still needs it here.
     text = _one_line(_inline(node.children[0].token, place, cell=True), "<br>") if node.children else ""
     return re.sub(r"(?<!\\)\|", r"\|", text)
@@ -290,7 +328,8 @@ def _cell(node: _Node, place: _Place) -> str:
 
 def _formula(node: _Node, place: _Place) -> str:
     tex = node.token.content
-    return formulas.written(tex, display=True, block=True) or _code_of(tex, place)
+    # On one line in a quote: a front end that takes formulas out first would take the marks of its lines along.
+    return formulas.written(tex, display=True, block=not place.quoted) or _code_of(tex, place)
 
 
 def _code_of(tex: str, place: _Place) -> str:
@@ -317,10 +356,12 @@ _BLOCKS: dict[str, Callable[[_Node, _Place], str]] = {
 def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
     """The leaves of a paragraph, a heading or a cell. Flat, as emphasis may be nested deeper than Python's stack."""
     leaves = token.children or []
+    if any(leaf.type == "s_open" for leaf in leaves):
+        place = replace(place, struck=True)
     dollars = [leaf.type.startswith("math") or ("text" in leaf.type and "$" in leaf.content) for leaf in leaves]
     last_dollar = max((place for place, has in enumerate(dollars) if has), default=-1)
     out: list[str] = []
-    plain: list[str] = []  # what a reader sees, for links
+    plain: list[str] = []  # what a reader is sure to see, for links
     links: list[tuple[int, int, str]] = []
     depth, inner_link = 0, -1
     for number, leaf in enumerate(leaves):
@@ -338,7 +379,7 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
             case "hardbreak":
                 out.append(_HARD)
             case "image":
-                _put(out, _picture(leaf))
+                _put(out, _picture(leaf, place.pictures))
             case "link_open":
                 links.append((len(out), len(plain), str(leaf.attrs.get("href", ""))))
             case "link_close":
@@ -347,15 +388,22 @@ def _inline(token: Token, place: _Place, *, cell: bool = False) -> str:
                     continue  # a link in a link: the inner one is it
                 shown, out = "".join(out[start:]), out[:start]
                 inner_link = len(out)
-                behind = leaves[number + 1].content if number + 1 < len(leaves) else ""
+                behind = _seen(leaves[number + 1]) if number + 1 < len(leaves) else ""
                 _put(out, _link(_one_line(shown), "".join(plain[plain_start:]), url, behind))
             case _:  # emphasis, strong, struck
                 depth += max(leaf.nesting, 0)
                 if depth <= MAX_EMPHASIS:
                     _put(out, leaf.markup)
                 depth += min(leaf.nesting, 0)
-        plain.append(leaf.content)
+        plain.append(_seen(leaf))
     return "".join(out)
+
+
+def _seen(leaf: Token) -> str:
+    """What a reader is sure to see of a leaf: words can be hidden in a formula, and behind a picture."""
+    if leaf.type in ("text", "text_special", "code_inline"):
+        return leaf.content
+    return "" if leaf.nesting else " "
 
 
 def _put(out: list[str], piece: str) -> None:
@@ -381,15 +429,41 @@ def _text(text: str, *, later: bool, more: bool, linked: bool) -> str:
     return _BREAK_ESCAPED.sub(_HARD, out + (rest if linked else _unlinked(rest)))
 
 
-_BARE_URL = re.compile(r"(?<![\w@/.])(?:https?://|www\.)(?=\w)[^\s<>\"'`\\|{}，。；：！？）】」』、…]+", re.I)
+_URL_SIGN = r"[^\s<>\"'`\\|{}，。；：！？）】」』、…]"
+_BARE_URL = re.compile(rf"(?<![\w@/.])(?:https?://|www\.)(?=\w){_URL_SIGN}+", re.I)
+
+
+def _url_in_line(state: StateInline, silent: bool) -> bool:
+    """A bare URL is plain text while a line is read: what is an underscore in it is no emphasis."""
+    if state.src[state.pos] != ":":
+        return False
+    scheme = re.search(r"https?\Z", state.src[max(state.pos - 5, 0) : state.pos], re.I)
+    url = _URL_IN_LINE.match(state.src, state.pos - len(scheme[0]), state.posMax) if scheme else None
+    end = url.start() + len(_without_end(url[0])) if url else 0
+    if end <= state.pos:
+        return False
+    if not silent:
+        state.pending += state.src[state.pos : end]
+    state.pos = end
+    return True
+
+
+# Up to what else may mean something: brackets, a formula, stars, an entity.
+_URL_IN_LINE = re.compile(rf"(?<![\w@/.])https?://(?=\w)(?:(?!~~|&#?\w{{1,32}};|[\[\]$*]){_URL_SIGN})+", re.I)
 
 
 def _without_end(url: str) -> str:
     """A bare URL without the punctuation that belongs to the sentence around it."""
     end, unopened = len(url), url.count(")") - url.count("(")
-    while url[end - 1] in ".,:;!?*_~]" or (url[end - 1] == ")" and unopened > 0):
+    while (url[end - 1] in ".,:;!?*_~]" and not _DUNDER.search(url, max(end - 40, 0), end)) or (
+        url[end - 1] == ")" and unopened > 0
+    ):
         end, unopened = end - 1, unopened - (url[end - 1] == ")")
     return url[:end]
+
+
+# Python's special names, which many addresses of its documentation end in.
+_DUNDER = re.compile(r"(?<![^\W_])__[^\W_]+(?:_[^\W_]+)*__\Z")
 
 
 def _code_in_line(code: str, place: _Place, *, linked: bool, cell: bool) -> str:
@@ -402,18 +476,29 @@ def _code_in_line(code: str, place: _Place, *, linked: bool, cell: bool) -> str:
 def _span(code: str, place: _Place) -> str:
     """A code span. Front ends look for displayed formulas in code spans too, where two signs could make one."""
     if place.signs > 1:
-        code = _SIGNS_IN_CODE.sub(lambda match: match[0][0] + _JOINER + match[0][1:], code)
+        code = _SIGNS_IN_CODE.sub(_apart, code)
+    if place.struck:
+        code = re.sub("~(?=~)", f"~{_JOINER}", code)
     return code_span(code)
 
 
 _SIGNS_IN_CODE = re.compile(r"\$(?=\$)|\\(?:begin|end)\{|\\(?=\\[()\[\]])|@@(?=\d+@@)")
 
 
+def _address_as_code(url: str) -> str:
+    """An address that may not be linked. It may be written many times, so that signs in it always count as two."""
+    return code_span(re.sub("~(?=~)", f"~{_JOINER}", _SIGNS_IN_CODE.sub(_apart, url)))
+
+
+def _apart(match: re.Match[str]) -> str:
+    return match[0][0] + _JOINER + match[0][1:]
+
+
 def _link(shown: str, plain: str, url: str, behind: str = "") -> str:
     """A link and, unless its text or what stands behind it does, the name of the host it leads to."""
     host = _host(url)
     if host is None:
-        return _unlinked(shown) + (f" ({code_span(url)})" if url and url not in plain else "")
+        return _unlinked(shown) + (f" ({_address_as_code(url)})" if url and url not in plain else "")
     is_named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", plain, re.I) or (
         behind.replace(_JOINER, "").startswith(f" ({host})")
     )
@@ -433,15 +518,37 @@ def _host(url: str) -> str | None:
 
 def _destination(url: str) -> str:
     """A URL that no parser can take for anything else: what could end it, or begin something, percent-encoded."""
-    return urllib.parse.quote(url, safe="/:?#@!&+,=%~-._")
+    return _LIKE_A_REFERENCE.sub("&amp;", urllib.parse.quote(url, safe="/:?#@!&+,=%~-._").replace("~~", "%7E%7E"))
 
 
-def _picture(leaf: Token) -> str:
+# Parsers differ on ``&copy=1``: for some it is a sign of copyright.
+_LIKE_A_REFERENCE = re.compile(f"&(?={'|'.join(name for name in html.entities.html5 if name[-1] != ';')})")
+
+
+def _picture(leaf: Token, pictures: Pictures) -> str:
     url, alt = str(leaf.attrs.get("src", "")), _BREAK_ESCAPED.sub(" ", escape(leaf.content))
-    if len(url) <= MAX_PICTURE and _PICTURE.fullmatch(url):
-        return f"![{alt}]({url})"
-    host = _host(url) or url[:60]
-    return f"(picture not loaded{': ' + alt if alt else ''}, from {code_span(host)})"
+    if whole := picture(url, leaf.content):
+        return whole
+    if address := pictures.address(url):
+        return f"![{alt}]({_destination(address)})"
+    to_allow, host = host_to_allow(url), _host(url)
+    plain = " without encryption" if host and url.startswith("http:") and not to_allow else ""
+    source = f", from {_address_as_code(to_allow or host or url[:60])}{plain}" if url else ""
+    return f"(picture not loaded{': ' + alt if alt else ''}{source})"
+
+
+def _bound(tokens: list[Token], size: int) -> None:
+    """Leave out addresses that would make a page of many times the text's length, where a long one is used often."""
+    left, seen = MAX_REPEATED + size, set[str]()
+    for leaf in (leaf for token in tokens for leaf in token.children or []):
+        name = {"link_open": "href", "image": "src"}.get(leaf.type)
+        if name is None:
+            continue
+        url = str(leaf.attrs.get(name, ""))
+        left -= len(url) if url in seen else 0
+        seen.add(url)
+        if left < 0:
+            leaf.attrs[name] = ""
 
 
 def _one_line(text: str, hard: str = " ") -> str:
@@ -454,8 +561,10 @@ def _parser() -> MarkdownIt:
 
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline"])
+    parser.inline.ruler.before("escape", "url", _url_in_line)
     formulas.add_rules(parser)
-    define = next(rule.fn for rule in parser.block.ruler.__rules__ if rule.name == "reference")
+    _bound_tables(parser)
+    define = _rule(parser, "reference")
     parser.block.ruler.at(
         "reference", lambda state, *place: not _is_footnote(state, place[0]) and define(state, *place)
     )
@@ -471,7 +580,28 @@ def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable("table")
     parser.disable(["html_block", "inline"])
     formulas.add_rules(parser)
+    _bound_tables(parser)
     return parser
+
+
+def _rule(parser: MarkdownIt, name: str) -> RuleFuncBlockType:
+    return next(rule.fn for rule in parser.block.ruler.__rules__ if rule.name == name)
+
+
+def _bound_tables(parser: MarkdownIt) -> None:
+    """End a table where a text's cells would outnumber its characters: few bytes would make a page of megabytes."""
+    read = _rule(parser, "table")
+
+    def bounded(state: StateBlock, first: int, last: int, silent: bool) -> bool:
+        columns = state.src.count("|", state.bMarks[first], state.eMarks[first]) + 1
+        left = state.env.get("cells left", len(state.src) + MAX_MISSING)
+        if not read(state, first, min(last, first + 2 + left // columns), silent):
+            return False
+        if not silent:
+            state.env["cells left"] = left - columns * (state.line - first - 1)
+        return True
+
+    parser.block.ruler.at("table", bounded, {"alt": ["paragraph", "reference"]})
 
 
 def _is_footnote(state: StateBlock, line: int) -> bool:

@@ -6,22 +6,20 @@ typed at the `getpass` prompt; the environment; a ``.env`` file, where opted in;
 
 from __future__ import annotations
 
-import base64
 import functools
 import os
 import re
 import threading
-import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from llm_magics.errors import ConfigError
+from llm_magics.redaction import Redactor, redactor
 
 NO_KEY = "not-needed"  # keyless local servers: the SDK refuses an empty key, the servers ignore this one
 KEYRING_SERVICE = "llm_magics"
 PATIENCE = 3.0  # seconds for the key store
-SHORTEST = 8  # characters of a key that is looked for in texts, and of a key's beginning
 
 
 class Secret:
@@ -70,22 +68,13 @@ class Secret:
         raise TypeError("a Secret has no state to show")
 
     def redact(self, text: str) -> str:
-        """``text`` without the key: whole, url- or base64-encoded, or its beginning, which servers like to repeat."""
-        if len(self.__value) < SHORTEST or self.__value == NO_KEY:
-            return text  # too short to be told from ordinary words, or no secret at all
-        for form in sorted(self._forms(), key=len, reverse=True):
-            text = text.replace(form, "***")
-        return re.sub(re.escape(self.__value[:SHORTEST]) + r"[\w*.…-]*", "***", text)
+        """``text`` without the key, in whatever form: see `redaction`."""
+        return redactor_of([self]).text(text)
 
-    def _forms(self) -> set[str]:
-        """The key as it may stand in a text; of base64 the part that is the same whatever stands around the key."""
-        raw, forms = self.__value.encode(), {self.__value, urllib.parse.quote(self.__value, safe="")}
-        forms.add(base64.b64encode(raw).decode())
-        for before in range(3):
-            encoded = base64.b64encode(b"\0" * before + raw).rstrip(b"=")
-            inner = encoded[(0, 2, 3)[before] : len(encoded) - ((before + len(raw)) % 3 > 0)].decode()
-            forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-        return forms
+
+def redactor_of(keys: Iterable[Secret], *, answers: bool = False) -> Redactor:
+    """What takes these keys out of texts; see `redaction.redactor`."""
+    return redactor([key.reveal() for key in keys if key.reveal() != NO_KEY], answers=answers)
 
 
 def cleaned(value: str, source: str) -> Secret:
@@ -149,19 +138,33 @@ class _KeyStore:
 
     def __init__(self) -> None:
         self._is_silent = False
+        self._asked: dict[str, _Question] = {}
 
     def read(self, name: str) -> str | None:
         """What it keeps under this name, if it says so in time."""
         if self._is_silent:
             return None
-        found: list[str | None] = []
-        asking = threading.Thread(
-            target=lambda: found.append(_ask_key_store(name)), daemon=True, name="llm_magics-keys"
-        )
-        asking.start()
-        asking.join(PATIENCE)
-        self._is_silent = asking.is_alive()
-        return found[0] if found else None
+        # Someone may have interrupted the wait for an earlier answer: it is not asked a second time meanwhile.
+        question = self._asked.get(name)
+        if question is None:
+            question = self._asked[name] = _Question(name)
+        answered = question.answered.wait(PATIENCE)
+        self._is_silent = not answered
+        self._asked.pop(name, None)
+        return question.answer
+
+
+class _Question:
+    """The key store being asked for one name."""
+
+    def __init__(self, name: str) -> None:
+        self.answer: str | None = None
+        self.answered = threading.Event()  # joining a thread is no way to wait: an interrupted join forgets the thread
+        threading.Thread(target=self._ask, args=(name,), daemon=True, name="llm_magics-keys").start()
+
+    def _ask(self, name: str) -> None:
+        self.answer = _ask_key_store(name)
+        self.answered.set()
 
 
 def _ask_key_store(name: str) -> str | None:
@@ -191,9 +194,19 @@ def find_key(names: tuple[str, ...], *, dotenv_folder: Path | None = None) -> tu
     return None
 
 
+def in_environment(names: Iterable[str]) -> list[Secret]:
+    """All that these environment variables hold."""
+    return [Secret(value) for name in names if (value := os.environ.get(name, "").strip())]
+
+
 def is_set(names: tuple[str, ...]) -> bool:
     """Whether one of these environment variables holds something; opens no file and no key store."""
     return any(os.environ.get(name, "").strip() for name in names)
+
+
+def is_there(names: tuple[str, ...]) -> bool:
+    """Whether one of these environment variables exists, if only as an empty one."""
+    return any(name in os.environ for name in names)
 
 
 def looks_like_key_name(option: str) -> bool:
@@ -202,4 +215,37 @@ def looks_like_key_name(option: str) -> bool:
     return word in _KEY_NAMES or word.endswith(("api_key", "apikey", "access_token", "secret", "password"))
 
 
+def in_header(name: str, value: str) -> list[Secret]:
+    """The keys in a header: nothing of one whose name asks for none, else each of its words."""
+    if not KEY_HEADER.search(name):
+        return []
+    return [Secret(re.sub(r"^\w+=(?=.)", "", word)) for word in re.split(r"[\s;,]+", value)]
+
+
+def written_in(settings: Any, depth: int = 10) -> Iterator[Secret]:
+    """The keys that stand in settings: in headers, and in every table under a name that asks for one."""
+    if isinstance(settings, list | tuple) and depth:
+        for inner in settings:
+            yield from written_in(inner, depth - 1)
+    if not isinstance(settings, Mapping) or not depth:
+        return
+    for name, inner in settings.items():
+        if name == "headers" and isinstance(inner, Mapping):
+            texts = [(str(header), inner[header]) for header in inner if isinstance(inner[header], str | Secret)]
+            yield from (key for header, text in texts for key in in_header(header, plain(text)))
+        elif isinstance(inner, str | Secret):
+            # "key" alone is what many tables call the name of something.
+            if looks_like_key_name(str(name)) and str(name).lower() != "key":
+                yield Secret(plain(inner))
+        else:
+            yield from written_in(inner, depth - 1)
+
+
+def plain(value: Any) -> Any:
+    """What a `Secret` holds; anything else as it is."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+# Headers whose values are keys, or hold one.
+KEY_HEADER = re.compile("auth|bearer|cookie|credential|jwt|key|passphrase|passw|secret|session|signature|token", re.I)
 _KEY_NAMES = {"key", "token", "authorization", "bearer"}

@@ -86,3 +86,22 @@ class ThinkSplitter:
         events.append(TextDelta(self._held))
         self._held, self.passed = "", True
         return False
+
+
+_CLOSING = re.compile(r"</(think|thinking|thought)>(?=[ \t\r]*(?:\n|\Z))", re.I | re.A)
+_MARKUP = re.compile(r"</?(?:think|thinking|thought)>", re.I | re.A)
+
+
+def without_opening(text: str) -> tuple[str, str]:
+    """Reasoning and answer of a whole text whose opening tag is missing; all of it is answer where that is not clear.
+
+    Some chat templates end the prompt with the opening tag, and then the answer holds the closing one alone. Clear is
+    it when that is the only such tag, ends its line, and stands neither in code nor in backticks.
+    """
+    tag = _CLOSING.search(text)
+    if tag is None or len(_MARKUP.findall(text)) > 1:
+        return "", text
+    before = text[: tag.start()]
+    if before.count("`") % 2 or before.count("```") % 2:
+        return "", text
+    return before.strip(), text[tag.end() :].lstrip()

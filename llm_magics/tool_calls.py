@@ -10,6 +10,8 @@ from typing import Any
 
 from llm_magics.surrogates import Surrogates, sendable, sendable_json
 
+LONGEST_NAME = 256  # characters; no tool has a name of more than 64
+
 
 class ToolCall:
     """One tool call as its pieces arrive.
@@ -30,6 +32,7 @@ class ToolCall:
         self._arguments: list[str] = []
         self._surrogates = Surrogates()
         self._end = _JsonEnd()
+        self._complete = ""  # the arguments when they first were an object with something in it
         self._extra: dict[str, Any] = {}
 
     def begins_another(self, piece: Mapping[str, Any]) -> bool:
@@ -38,11 +41,25 @@ class ToolCall:
         id_, inner = word(piece.get("id")), tool_inner(piece)
         if id_ and self.id and id_ != self.id:
             return True
-        name = word(inner.get("name"))
+        name = _name_of(inner)
         if name and self._name and name != self._name:
             return True
         brings_more = self._end.reached and _arguments_of(inner).lstrip().startswith("{")
         return brings_more and (bool(id_ or name) or not self._end.blank)
+
+    def is_told_again(self, piece: Mapping[str, Any]) -> bool:
+        """Whether this piece only repeats all of this call: some servers end a stream with each call once more.
+
+        Without an index or an id of this call, a name makes another call of it, however equal.
+        """
+        if not self._complete:
+            return False
+        id_, inner, index = word(piece.get("id")), tool_inner(piece), piece.get("index")
+        name, arguments = word(inner.get("name")), _arguments_of(inner).strip()
+        is_here = bool(id_ and id_ == self.id) or (is_index(index) and index == self.index) or not name
+        if not arguments or not is_here or (id_ and self.id and id_ != self.id) or (name and name != self._name):
+            return False
+        return self._complete in (arguments, _text_in(arguments))
 
     def add(self, piece: Mapping[str, Any]) -> tuple[str, str]:
         """Take a piece in; the name if it is new, and the arguments it brought."""
@@ -52,7 +69,7 @@ class ToolCall:
             self._kind = "custom"
         if "extra_content" in piece:  # Gemini's thought signature must be sent back
             self._extra["extra_content"] = sendable_json(piece["extra_content"])
-        name = "" if self._name else word(inner.get("name")) or ""
+        name = "" if self._name else _name_of(inner)
         self._name = self._name or name
         arguments = self._surrogates.join(_arguments_of(inner))
         if arguments and self._kind == "function":
@@ -60,6 +77,8 @@ class ToolCall:
                 self._arguments, self._end = [], _JsonEnd()  # {} held the place until the real ones came
             self._end.feed(arguments)
         self._arguments.append(arguments)
+        if self._end.reached and not self._end.blank and not self._complete:
+            self._complete = "".join(self._arguments).strip()
         return name, arguments
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,9 +119,24 @@ def tool_inner(piece: Mapping[str, Any]) -> Mapping[str, Any]:
     return piece
 
 
+def _name_of(inner: Mapping[str, Any]) -> str:
+    return (word(inner.get("name")) or "")[:LONGEST_NAME]
+
+
 def _arguments_of(inner: Mapping[str, Any]) -> str:
     arguments = inner.get("arguments", inner.get("input"))
     return arguments if isinstance(arguments, str) else "" if arguments is None else _dumps(arguments)
+
+
+def _text_in(arguments: str) -> str | None:
+    """The text that arguments are in JSON, where they were written as JSON twice; None for any others."""
+    if not arguments.startswith('"'):
+        return None
+    try:
+        text = json.loads(arguments)
+    except ValueError:
+        return None
+    return text.strip() if isinstance(text, str) else None
 
 
 class _JsonEnd:

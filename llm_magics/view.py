@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from llm_magics.body import read_completion
 from llm_magics.events import (
     Answer,
     Event,
@@ -17,8 +18,9 @@ from llm_magics.events import (
     Status,
     TextDelta,
     ToolCallDelta,
+    ToolRun,
 )
-from llm_magics.wire import read_completion
+from llm_magics.pictures import BLOCKED, Pictures
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessage
@@ -26,16 +28,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """A tool call: its name, and its arguments as JSON text, perhaps not complete yet."""
+    """A tool call: its name, its arguments as JSON text, perhaps not complete yet, and what came of it so far."""
 
     name: str
     arguments: str
+    run: ToolRun | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Plain segments in the order they are shown."""
+    """Plain segments in the order they are shown; ``pictures`` says from where a page may load some.
 
+    ``steps`` are the rounds before this one, each with its text and its calls.
+    """
+
+    steps: tuple[View, ...] = ()
     notes: tuple[str, ...] = ()
     reasoning: str = ""
     text: str = ""
@@ -46,10 +53,11 @@ class View:
     status: Status = "ok"
     mark: str = ""
     output: OutputFormat = "markdown"
+    pictures: Pictures = BLOCKED
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing of the answer to show yet."""
+        """Whether there is nothing of this round to show yet."""
         return not (self.reasoning or self.text or self.refusal or self.calls or self.transcript)
 
 
@@ -68,7 +76,8 @@ def fold(view: View, events: Iterable[Event]) -> View:
             case ToolCallDelta(slot, name, arguments):
                 while len(calls) <= slot:
                     calls.append(CallView("", ""))
-                calls[slot] = CallView(calls[slot].name or name, calls[slot].arguments + arguments)
+                before = calls[slot]
+                calls[slot] = replace(before, name=before.name or name, arguments=before.arguments + arguments)
             case Note(line):
                 notes.append(line)
             case _:
@@ -85,19 +94,43 @@ def fold(view: View, events: Iterable[Event]) -> View:
 
 def view_of(message: ChatCompletionMessage, answer: Answer | None = None) -> View:
     """The view of a finished message, wherever it came from; ``answer`` adds what the message itself does not hold."""
+    if answer is None:
+        return _round(message)
+    return replace(
+        _round(message, answer.runs),
+        steps=tuple(_round(step.message, step.runs) for step in answer.steps),
+        notes=answer.notes,
+        status=answer.status,
+        mark=mark_of(answer),
+        output=answer.output,
+    )
+
+
+def _round(message: ChatCompletionMessage, runs: Sequence[ToolRun] = ()) -> View:
+    """What a model said and called, and what came of the calls."""
     fields = fields_of(message)
     whole = read_completion({"choices": [{"message": fields}]}).message()
-    view = View(
+    made = whole.tool_calls or []
+    return View(
         reasoning=_text(getattr(whole, "reasoning_content", None)),
         text=_text(whole.content),
         refusal=_text(whole.refusal),
-        calls=tuple(_calls(whole.tool_calls or [])),
+        calls=tuple(_with_runs(list(_calls(made)), [_text(_get(one, "id")) for one in made], runs)),
         citations=tuple(_citations(fields)),
         transcript=_text(_get(fields.get("audio"), "transcript")),
     )
-    if answer is None:
-        return view
-    return replace(view, notes=answer.notes, status=answer.status, mark=mark_of(answer), output=answer.output)
+
+
+def _with_runs(calls: Sequence[CallView], ids: Sequence[str], runs: Sequence[ToolRun]) -> Iterable[CallView]:
+    """Calls with what came of each: of the same id, else in the same place; what belongs to none comes behind them."""
+    fits = {place: place for place, (one, run) in enumerate(zip(ids, runs, strict=False)) if one == run.id}
+    others = {run.id: at for at, run in enumerate(runs) if at not in fits}
+    fits |= {place: others.pop(one) for place, one in enumerate(ids) if place not in fits and one in others}
+    taken = set(fits.values())
+    fits |= {at: at for at in range(min(len(calls), len(runs))) if at not in fits and at not in taken}
+    for place, one in enumerate(calls):
+        yield replace(one, run=runs[fits[place]]) if place in fits else one
+    yield from (CallView(run.name, run.arguments, run) for at, run in enumerate(runs) if at not in fits.values())
 
 
 def fields_of(message: Any) -> dict[str, Any]:
@@ -123,7 +156,7 @@ def mark_of(answer: Answer) -> str:
         case "interrupted":
             return "Interrupted: this is what had arrived."
         case "cut off":
-            return "Cut off: the connection ended before the answer did."
+            return "Cut off: this is what had arrived."
         case "failed":
             return "Failed: this is what had arrived."
         case "ok" if answer.finish_reason is None:

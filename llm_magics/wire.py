@@ -1,7 +1,4 @@
-"""Tolerant reading of what servers really send: bytes of a stream or a body in, deltas and one message out.
-
-Knows nothing of connections: the same bytes cut at any place give the same message.
-"""
+"""Tolerant reading of what servers really send: payloads in, deltas and one message out."""
 
 from __future__ import annotations
 
@@ -9,16 +6,21 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_magics.event_stream import BOM, FIELDS, BadPayload, EventStream, parse, parse_body
+from llm_magics.cumulative import Cumulative
+from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from llm_magics.refusal import message_in
 from llm_magics.surrogates import Surrogates, sendable, sendable_json
-from llm_magics.thinking import ThinkSplitter
+from llm_magics.thinking import ThinkSplitter, without_opening
 from llm_magics.tool_calls import ToolCall, is_index, tool_inner, with_own_ids, word
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessage
 
-_REASONING_FIELDS = ("reasoning", "reasoning_content")
+CUMULATIVE = "each piece of this answer held all of it so far, which is told once"
+ODD = 200  # characters of what is no answer that are repeated
+_REASONING_FIELDS = ("reasoning", "reasoning_content", "reasoning_text", "thinking")
+_REASONING = frozenset({*_REASONING_FIELDS, "reasoning_details"})
 
 _TextLike = type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta]
 
@@ -31,100 +33,22 @@ class ServerError(ValueError):
         self.message, self.body = message, body
 
 
-class Body:
-    """A response body as it comes: server-sent events or one document, told by how it begins.
-
-    What was asked for does not tell: some servers stream to everybody, some to nobody; nor does the content type.
-    """
-
-    def __init__(self, reply: Reply, content_type: str = "") -> None:
-        self._reply = reply
-        self._content_type = content_type.lower()
-        self._head = b""
-        self._stream: EventStream | None = None
-        self._document: list[bytes] | None = None
-
-    def feed(self, data: bytes) -> list[Event]:
-        """What these bytes add.
-
-        Raises:
-            ServerError: they hold an error report.
-            BadPayload: they cannot be read.
-        """
-        if self._stream is not None:
-            return self._events(self._stream, data)
-        if self._document is not None:
-            self._document.append(data)
-            return []
-        self._head += data
-        return self._begin()
-
-    def close(self) -> list[Event]:
-        """What was held back until the end of the body was known. A frame that was cut off is left out.
-
-        Raises:
-            ServerError, BadPayload: as `feed`.
-        """
-        if self._stream is None:
-            whole = b"".join(self._document) if self._document is not None else self._head
-            return self._completion(parse_body(whole, self._content_type))
-        rest = self._stream.rest()
-        if not rest or self._reply.done:
-            return self._reply.close()
-        if rest.strip() == b"[DONE]":
-            self._reply.done = True
-            return self._reply.close()
-        try:
-            payload = parse(rest)
-        except BadPayload:
-            self._reply.odd += 1
-            return self._reply.close()
-        return self._reply.feed_chunk(payload) + self._reply.close()
-
-    def _begin(self) -> list[Event]:
-        """Decide what it is, as soon as that is clear."""
-        start = self._head.removeprefix(BOM).lstrip()
-        if not start or BOM.startswith(self._head) or any(field.startswith(start) for field in FIELDS[:-1]):
-            return []
-        is_stream = start.startswith(FIELDS) or (
-            start[:1] not in (b"{", b"[", b"<") and "event-stream" in self._content_type
-        )
-        head, self._head = self._head, b""
-        if not is_stream:
-            self._document = [head]
-            return []
-        self._stream = EventStream()
-        return self._events(self._stream, head)
-
-    def _events(self, stream: EventStream, data: bytes) -> list[Event]:
-        reply = self._reply
-        if reply.done:
-            return []
-        events: list[Event] = []
-        for payload in stream.feed(data):
-            if len(payload) < 16 and payload.strip() == b"[DONE]":
-                reply.done = True
-                return events + reply.close()
-            events += reply.feed_chunk(parse(payload))
-        return events
-
-    def _completion(self, payload: Any) -> list[Event]:
-        events = self._reply.feed_completion(payload)
-        if not self._reply.choices:
-            raise BadPayload("an answer without choices", json.dumps(payload, default=str)[:80])
-        return events
-
-
 class Reply:
     """The answer as it grows: `feed_chunk` for a stream's payloads, `feed_completion` for a whole one.
 
     Attributes:
         finish_reason: None until one arrived.
+        finished_in_text: whether text came in the very piece that brought it.
+        goes_on: whether text came after it: with some servers it stands on every piece, and ends nothing.
         usage: the last token counts that arrived.
         model: what the server says it runs.
         choices: pieces of the answer that arrived, however empty.
-        odd: payloads that were passed over because they said nothing.
+        odd: payloads that were passed over because they said nothing; ``first_odd`` is how the first one begins.
+        left_out: what parts of the answer are that are no text, by the names servers have for them.
+        further: whether there is more than one answer, of which the first is read.
         done: whether the transport came to its proper end (``[DONE]``, or a whole document).
+        cut: whether the last payload was cut off.
+        notes: what was mended while reading, in words for the user.
     """
 
     def __init__(self) -> None:
@@ -135,17 +59,24 @@ class Reply:
         self._annotations: list[dict[str, Any]] = []
         self._audio: dict[str, list[Any]] = {}
         self._index: Any = None  # of the one choice that is read, where several were asked for
+        self._came: set[str] = set()  # the fields that came in pieces
         self._splitter = ThinkSplitter()
+        self._growth: dict[_TextLike, Cumulative] = {TextDelta: Cumulative(), ReasoningDelta: Cumulative()}
         self._surrogates: dict[_TextLike, Surrogates] = {
             kind: Surrogates() for kind in (TextDelta, ReasoningDelta, RefusalDelta)
         }
         self.finish_reason: str | None = None
+        self.finished_in_text = self.goes_on = False
         self.usage: dict[str, Any] | None = None
         self.model: str | None = None
         self.id: str | None = None
         self.choices = 0
         self.odd = 0
-        self.done = False
+        self.first_odd = ""
+        self.left_out: dict[str, None] = {}
+        self.further = False
+        self.done = self.cut = False
+        self.notes: list[str] = []
 
     def feed_chunk(self, payload: Any) -> list[Event]:
         """What one stream payload adds.
@@ -166,7 +97,7 @@ class Reply:
 
     def close(self) -> list[Event]:
         """What was held back until the end was known; safe to call again."""
-        events: list[Event] = []
+        events = self._held_back()
         for kind, holder in self._surrogates.items():
             if last := holder.close():
                 events += self._text_like(kind, last)
@@ -178,21 +109,51 @@ class Reply:
         return self.finish_reason is not None
 
     @property
+    def complete(self) -> bool:
+        """Whether what has arrived is the whole answer, even if the connection does not end, or breaks."""
+        return self.done or (self.finished and not self.goes_on)
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing in it at all."""
         parts = (self._text, self._reasoning, self._refusal, self._calls, self._annotations, self._audio)
         return not any(parts)
 
     @property
+    def speechless(self) -> bool:
+        """Whether there is nothing in it but thoughts, if those."""
+        return not any((self._text, self._refusal, self._calls, self._annotations, self._audio))
+
+    @property
     def text(self) -> str:
         """The text so far."""
         return "".join(self._text)
+
+    def check_whole(self) -> None:
+        """Look at a body that has ended without complaint.
+
+        Raises:
+            BadPayload: it is no answer all the same, or only the beginning of one.
+        """
+        if self.empty and self.finish_reason is not None and self.finish_reason.lower() in _CALLS:
+            raise BadPayload("an empty answer", f"no tool call, though it finished with {self.finish_reason!r}")
+        if self.finish_reason == "error":
+            raise BadPayload("an answer that ends in an error")
+        if self.finished or (self.done and not self.empty):
+            return
+        if self.cut or not self.empty:
+            raise BadPayload("an answer that ends in the middle")
+        if self.odd and not self.choices:
+            raise BadPayload("an answer without choices", self.first_odd)
+        raise BadPayload("an empty answer")
 
     def message(self) -> ChatCompletionMessage:
         """The assistant message, with the SDK's types; fields that did not arrive are not set."""
         from openai.types.chat import ChatCompletionMessage
 
         text, refusal, reasoning = self.text, "".join(self._refusal), "".join(self._reasoning)
+        if not reasoning:
+            reasoning, text = without_opening(text)
         speaks_otherwise = self._calls or refusal or self._audio
         fields: dict[str, Any] = {"role": "assistant", "content": text or (None if speaks_otherwise else "")}
         if refusal:
@@ -212,25 +173,33 @@ class Reply:
     def _feed(self, payload: Any, part: str) -> list[Event]:
         if isinstance(payload, list):  # some wrap whatever they say in a list
             dicts = [item for item in payload if isinstance(item, dict)]
-            self.odd += not dicts
-            return [event for item in dicts for event in self._feed(item, part)]
+            return [event for item in dicts for event in self._feed(item, part)] if dicts else self._passed(payload)
         if not isinstance(payload, dict):
-            self.odd += 1
-            return []
+            return self._passed(payload)
         choices = payload.get("choices")
         if isinstance(choices, dict):
             choices = [choices]
-        if (error := _error_in(payload, choices)) is not None:
+        if (error := error_in(payload, choices)) is not None:
             raise error
         self._about(payload)
         if not isinstance(choices, list):
-            self.odd += 1
-            return []
+            return self._passed(payload)
         events: list[Event] = []
         for choice in choices:
-            if isinstance(choice, dict) and self._is_ours(choice.get("index")):
+            if not isinstance(choice, dict):
+                continue
+            if self._is_ours(choice.get("index")):
                 events += self._choice(choice, part)
+            else:
+                self.further = True
         return events
+
+    def _passed(self, payload: Any) -> list[Event]:
+        """Pass over a payload that says nothing."""
+        self.odd += 1
+        if not self.first_odd and not self.choices:
+            self.first_odd = json.dumps(payload, default=str)[:ODD]
+        return []
 
     def _about(self, payload: dict[str, Any]) -> None:
         if usage := _usage_in(payload):
@@ -254,27 +223,65 @@ class Reply:
         if not isinstance(delta, dict):
             delta = {"content": choice.get("text")}
         if error := choice.get("error"):  # OpenRouter, when the provider behind it fails
-            raise ServerError(_message_of(error) or "the server reported an error", error)
-        # A finish reason is a word. Some servers send "" or null on every chunk, which ends nothing.
-        if reason := word(choice.get("finish_reason")):
-            self.finish_reason = reason
+            raise ServerError(_message_of(error) or _code_of(error), error)
         if usage := _usage_in(choice):
             self.usage = usage
-        return self._delta(delta, whole=part == "message")
+        was_finished = self.finished
+        # A finish reason is a word. Some servers send "" or null on every chunk, which ends nothing.
+        if reason := word(choice.get("finish_reason")):
+            # "stop" takes back no other: some gateways end every stream with it.
+            self.finish_reason = reason if reason != "stop" else self.finish_reason or reason
+        events = self._delta(delta, whole=part == "message")
+        if reason or was_finished:
+            self.goes_on = self.goes_on or (was_finished and bool(events))
+            self.finished_in_text = bool(events)
+        return events
 
     def _delta(self, delta: dict[str, Any], *, whole: bool) -> list[Event]:
+        held = self._held_back() if whole else []
+        if whole and self._came:  # some end a stream with all of the message once more
+            repeated = self._came | _REASONING if self._came & _REASONING else self._came
+            rest = self._rest_of(delta.get("content"))
+            delta = {key: value for key, value in delta.items() if key not in repeated} | rest
         content = delta.get("content")
         if type(content) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
-            return self._text_like(TextDelta, content)  # nearly every chunk of a stream
+            if whole:
+                return held + self._text_like(TextDelta, content)
+            if content:
+                self._came.add("content")
+            return self._text_like(TextDelta, self._added(TextDelta, content))  # nearly every chunk of a stream
+        if not whole:
+            self._came |= {key for key, value in delta.items() if value}
         parts = list(_parts(content))
         if reasoning := _reasoning_of(delta):
             parts = [(ReasoningDelta, reasoning), *(p for p in parts if p[0] is not ReasoningDelta)]
         if isinstance(refusal := delta.get("refusal"), str):
             parts.append((RefusalDelta, refusal))
-        events = [event for kind, text in parts for event in self._text_like(kind, text)]
+        if not whole:
+            parts = [(kind, self._added(kind, text)) for kind, text in parts]
+        events = [*held, *(event for kind, text in parts for event in self._text_like(kind, text))]
         events += self._tool_calls(delta, whole=whole)
         self._further(delta)
         return events
+
+    def _rest_of(self, content: Any) -> dict[str, str]:
+        """What a message that repeats the pieces before it has more than these."""
+        text = self.text
+        goes_on = isinstance(content, str) and "content" in self._came and content.startswith(text)
+        return {"content": content[len(text) :]} if goes_on and len(content) > len(text) else {}
+
+    def _added(self, kind: _TextLike, piece: str) -> str:
+        """What a piece of a stream adds: some servers send all of the text each time."""
+        growth = self._growth.get(kind)
+        if growth is None or growth.plain:
+            return piece
+        text = growth.added(piece)
+        if growth.found and CUMULATIVE not in self.notes:
+            self.notes.append(CUMULATIVE)
+        return text
+
+    def _held_back(self) -> list[Event]:
+        return [event for kind, growth in self._growth.items() for event in self._text_like(kind, growth.close())]
 
     def _text_like(self, kind: _TextLike, text: str) -> list[Event]:
         text = self._surrogates[kind].join(text)
@@ -304,6 +311,8 @@ class Reply:
 
     def _piece(self, piece: dict[str, Any], *, whole: bool) -> Event:
         call = None if whole else self._slot(piece)
+        if call is not None and call.is_told_again(piece):
+            return ToolCallDelta(call.slot, "", "")
         if call is None or call.begins_another(piece):
             index = piece.get("index")
             call = ToolCall(len(self._calls), index if is_index(index) else None, call)
@@ -324,6 +333,7 @@ class Reply:
         return next(reversed(same_id or place), None)
 
     def _further(self, delta: dict[str, Any]) -> None:
+        self.left_out |= dict.fromkeys(_no_text(delta))
         if isinstance(annotations := delta.get("annotations"), list):
             self._annotations += [sendable_json(item) for item in annotations if isinstance(item, dict)]
         if isinstance(audio := delta.get("audio"), dict):
@@ -332,25 +342,17 @@ class Reply:
                     self._audio.setdefault(key, []).append(sendable_json(value))
 
 
+# How an answer ends that holds calls, or, with Gemini, one that the model wrote wrongly and that is left out.
+_CALLS = frozenset({"tool_calls", "function_call", "malformed_function_call", "unexpected_tool_call"})
 _AUDIO_GROWS = frozenset({"data", "transcript"})
-
-
-def read_completion(payload: Any) -> Reply:
-    """A whole completion, read with the same tolerance as a stream.
-
-    Raises:
-        ServerError: the payload is an error report.
-        BadPayload: it has no choices.
-    """
-    reply = Reply()
-    Body(reply)._completion(payload)
-    return reply
 
 
 def _parts(content: Any) -> Iterable[tuple[_TextLike, str]]:
     """The text-like pieces of content, plain or in parts."""
     if isinstance(content, str):
         yield TextDelta, content
+    elif isinstance(content, int | float) and not isinstance(content, bool):
+        yield TextDelta, json.dumps(content)
     elif isinstance(content, dict):
         kind = content.get("type")
         if kind in ("thinking", "reasoning"):
@@ -360,9 +362,21 @@ def _parts(content: Any) -> Iterable[tuple[_TextLike, str]]:
             yield RefusalDelta, _text_of(content.get("refusal"))
         elif isinstance(content.get("text"), str):
             yield TextDelta, content["text"]
+        elif content and kind is None:  # the JSON that was asked for, already read by the server
+            yield TextDelta, json.dumps(content, ensure_ascii=False)
     elif isinstance(content, list):
         for item in content:
             yield from _parts(item)
+
+
+def _no_text(delta: Mapping[str, Any]) -> Iterable[str]:
+    """The names of what a delta holds that cannot be told as text."""
+    if delta.get("images"):
+        yield "images"
+    content = delta.get("content")
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, dict) and (kind := word(part.get("type"))) and not any(True for _ in _parts(part)):
+            yield kind
 
 
 def _reasoning_of(delta: Mapping[str, Any]) -> str:
@@ -385,25 +399,31 @@ def _usage_in(holder: Mapping[str, Any]) -> dict[str, Any] | None:
     return usage if isinstance(usage, dict) and usage else None
 
 
-def _error_in(payload: dict[str, Any], choices: Any) -> ServerError | None:
+def error_in(payload: dict[str, Any], choices: Any) -> ServerError | None:
     """An error report, in one of the shapes servers give it."""
-    if error := payload.get("error"):
-        return ServerError(_message_of(error) or _message_of(payload) or "the server reported an error", error)
-    if choices or payload.get("usage") or not (said := _message_of(payload)):
+    if (error := payload.get("error")) and not _is_success(error):
+        return ServerError(_message_of(error) or _message_of(payload) or _code_of(error), error)
+    if isinstance(status := payload.get("base_resp"), dict) and status.get("status_code") and not choices:  # MiniMax
+        return ServerError(_text_of(status.get("status_msg")) or f"code {status['status_code']}", status)
+    if choices or payload.get("usage") or _is_success(payload) or not (said := _message_of(payload)):
         return None
     return ServerError(said, payload)
 
 
+def _is_success(report: Any) -> bool:
+    """Whether a report says that all is well, or nothing, as some gateways do beside every piece of an answer."""
+    return isinstance(report, dict) and (str(report.get("code")) in ("0", "200") or not any(report.values()))
+
+
 def _message_of(error: Any) -> str:
-    if isinstance(error, str):
-        return sendable(error)
-    if isinstance(error, dict):
-        for key in ("message", "detail", "msg", "error_msg", "error_message", "errors", "error"):
-            if said := _message_of(error.get(key)):
-                return said
-    if isinstance(error, list) and error:
-        return _message_of(error[0])
-    return ""
+    return sendable(message_in(error))
+
+
+def _code_of(error: Any) -> str:
+    """What an error without a message says: its code, or what kind it is."""
+    codes = (error.get(key) for key in ("code", "type", "status")) if isinstance(error, dict) else ()
+    code = next((code for code in codes if isinstance(code, str | int) and code and code is not True), None)
+    return f"code {sendable(str(code))}" if code is not None else "the server reported an error"
 
 
 def _text_of(value: Any) -> str:

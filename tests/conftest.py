@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,30 @@ from typing import Any
 import IPython
 import pytest
 from far_end import FarEnd
+from hypothesis import HealthCheck, settings
 from IPython.core.interactiveshell import InteractiveShell
-from shells import Shell
+from shells import RUNTIME, Shell
 from traitlets.config import Config
 
 from llm_magics import providers, session, unload_ipython_extension
+
+# A slow machine is no failure; and a shell serves all examples of a test.
+NO_FAULT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+# The gate tries the same examples every time: what is found by chance is found by whoever works on it.
+SAME = "LLM_MAGICS_SAME_EXAMPLES" in os.environ
+settings.register_profile("llm_magics", deadline=None, suppress_health_check=NO_FAULT, derandomize=SAME)
+settings.load_profile("llm_magics")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is where a shell began the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_given_back() -> Iterator[None]:
+    """Every test leaves the keyboard's interrupt to whoever had it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    left, _ = signal.getsignal(signal.SIGINT), signal.signal(signal.SIGINT, before)
+    assert left == before
 
 
 @pytest.fixture(autouse=True)
@@ -52,11 +72,13 @@ def far_config(far: FarEnd) -> dict[str, Any]:
 
 
 @pytest.fixture
-def fresh_session(monkeypatch: pytest.MonkeyPatch) -> session.Session:
-    """A session nobody has used."""
-    fresh = session.Session()
+def fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[session.Session]:
+    """A session nobody has used, on the one thread that all tests share: each would leave one behind."""
+    fresh = session.Session(RUNTIME)
     monkeypatch.setattr(session, "_current", fresh)
-    return fresh
+    yield fresh
+    fresh.configuration.served.end_all()
+    fresh.mcp_servers.close_all()
 
 
 @pytest.fixture

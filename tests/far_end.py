@@ -888,11 +888,12 @@ def by_model_name(name: str) -> Answer | None:
 
     Words between hyphens: n200 (pieces), chars4 (characters a piece), gap5ms (between pieces), ttft300ms (headers to
     first piece), lat50ms (request to headers), packed (HTTP chunks of 16 KiB), echo (say the last user message; n is
-    then ignored). Words of letters only are free: "bench-n200-gap5ms". A word with a digit must be one of these.
+    then ignored), calls8 (first call the offered tool in so many rounds, with the round as its `number`). Words of
+    letters only are free: "bench-n200-gap5ms". A word with a digit must be one of these.
     """
-    numbers = {"n": 16.0, "chars": 4.0, "gap": 0.0, "ttft": 0.0, "lat": 0.0}
+    numbers = {"n": 16.0, "chars": 4.0, "gap": 0.0, "ttft": 0.0, "lat": 0.0, "calls": 0.0}
     for word in name.split("-"):
-        if match := re.fullmatch(r"(n|chars)(\d+)|(gap|ttft|lat)(\d+(?:\.\d+)?)ms", word):
+        if match := re.fullmatch(r"(n|chars|calls)(\d+)|(gap|ttft|lat)(\d+(?:\.\d+)?)ms", word):
             numbers[match[1] or match[3]] = float(match[2] or match[4])
         elif not word.isalpha():
             return None
@@ -912,6 +913,11 @@ def _benchmark_reply(request: Request) -> Reply:
     answer = by_model_name(name)
     if answer is None:
         return no_such_model(name)
+    if wanted := re.search(r"(?:^|-)calls(\d+)", name):
+        made = sum(message.get("role") == "tool" for message in request.asks_for("messages") or [])
+        if made < int(wanted[1]):
+            offered = request.asks_for("tools")[0]["function"]["name"]
+            return calling([(offered, {"number": made})], ids=[f"call_{made}"])
     if "echo" not in name.split("-"):
         return answer
     said = [m for m in request.asks_for("messages") or [] if m.get("role") == "user"][-1:]

@@ -6,8 +6,10 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -17,12 +19,16 @@ OUTPUTS = ("display_data", "update_display_data", "stream", "execute_result", "c
 
 @dataclass(slots=True)
 class Message:
-    """One message of the output channel: its kind, its content, its bytes on the wire, seconds since the cell began."""
+    """One message of the output channel: its kind, its content, its bytes on the wire, seconds since the cell began.
+
+    ``sent`` is the kernel's own clock, in seconds: a busy reader does not bend it.
+    """
 
     kind: str
     content: dict[str, Any]
     size: int
     at: float
+    sent: float = 0.0
 
 
 @dataclass(slots=True)
@@ -36,6 +42,11 @@ class Ran:
     def of(self, *kinds: str) -> list[Message]:
         """The messages of these kinds."""
         return [message for message in self.messages if message.kind in kinds]
+
+    def most_in_a_second(self) -> tuple[int, int]:
+        """The most bytes and the most messages that any one second had, whenever it began."""
+        seconds = [[m for m in self.messages if 0 <= m.sent - first.sent < 1.0] for first in self.messages]
+        return max(sum(m.size for m in second) for second in seconds), max(map(len, seconds))
 
     @property
     def bytes(self) -> int:
@@ -77,14 +88,19 @@ def _update(saved: list[dict[str, Any]], content: Mapping[str, Any]) -> None:
 
 
 class Kernel:
-    """A kernel process of this environment."""
+    """A kernel process of this environment; what it writes to standard error goes into ``log``, where one is given."""
 
-    def __init__(self, **env: str) -> None:
+    def __init__(self, log: Path | None = None, **env: str) -> None:
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env={**os.environ, **env})
+        with log.open("w") if log is not None else nullcontext() as stderr:
+            self.manager.start_kernel(env={**os.environ, **env}, stderr=stderr)
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        try:
+            self.client.wait_for_ready(timeout=60)
+        except BaseException:
+            self.close()  # a process that nobody knows of would stay
+            raise
         self._socket = self.client.iopub_channel.socket
         self._socket.RCVHWM = 0  # count everything, however fast it comes
 
@@ -92,23 +108,23 @@ class Kernel:
         """Begin a cell; its id."""
         return self.client.execute(code)
 
+    def begun(self, cell: str, *, timeout: float = 60.0) -> None:
+        """Wait until the kernel runs a cell: an interrupt before that is for nobody."""
+        until = time.monotonic() + timeout
+        while self._read(cell)[0] != "execute_input":
+            if time.monotonic() > until:
+                raise TimeoutError(f"the cell did not begin in {timeout:g} s")
+
     def finish(self, cell: str, *, until: str = "", timeout: float = 60.0) -> Ran:
         """Read a cell's messages to its end, or until one holds the text ``until``."""
         ran, began = Ran(), time.monotonic()
         while time.monotonic() - began < timeout:
-            if not self._socket.poll(200):
-                continue
-            frames = self._socket.recv_multipart()
-            place = frames.index(b"<IDS|MSG>")
-            head, parent, content = (json.loads(frames[place + n]) for n in (2, 3, 5))
-            if parent.get("msg_id") != cell:
-                continue
-            if head["msg_type"] in OUTPUTS:
-                size = sum(map(len, frames))
-                ran.messages.append(Message(head["msg_type"], content, size, time.monotonic() - began))
+            kind, content, size, sent = self._read(cell)
+            if kind in OUTPUTS:
+                ran.messages.append(Message(kind, content, size, time.monotonic() - began, sent))
                 if until and until in json.dumps(content, ensure_ascii=False):
                     break
-            if head["msg_type"] == "status" and content["execution_state"] == "idle":
+            if kind == "status" and content["execution_state"] == "idle":
                 ran.reply = self._reply(cell)
                 break
         else:
@@ -116,9 +132,28 @@ class Kernel:
         ran.seconds = time.monotonic() - began
         return ran
 
+    def _read(self, cell: str) -> tuple[str, dict[str, Any], int, float]:
+        """The next message of a cell, if one comes soon: its kind, its content, its bytes, when it was sent."""
+        if not self._socket.poll(200):
+            return "", {}, 0, 0.0
+        frames = self._socket.recv_multipart()
+        place = frames.index(b"<IDS|MSG>")
+        head, parent, content = (json.loads(frames[place + n]) for n in (2, 3, 5))
+        if parent.get("msg_id") != cell:
+            return "", {}, 0, 0.0
+        return head["msg_type"], content, sum(map(len, frames)), datetime.fromisoformat(head["date"]).timestamp()
+
     def run(self, code: str, *, timeout: float = 60.0) -> Ran:
         """Run a cell to its end."""
         return self.finish(self.start(code), timeout=timeout)
+
+    def asked(self, *, timeout: float = 60.0) -> str:
+        """The question that a cell asks the person in front."""
+        return str(self.client.get_stdin_msg(timeout=timeout)["content"]["prompt"])
+
+    def answer(self, word: str) -> None:
+        """What that person types, and Enter."""
+        self.client.input(word)
 
     def interrupt(self) -> None:
         """What the stop button does."""
@@ -143,9 +178,9 @@ class Kernel:
 
 
 @contextmanager
-def kernel(**env: str) -> Iterator[Kernel]:
+def kernel(log: Path | None = None, **env: str) -> Iterator[Kernel]:
     """A kernel with these environment variables besides."""
-    started = Kernel(**env)
+    started = Kernel(log, **env)
     try:
         yield started
     finally:

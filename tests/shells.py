@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from llm_magics.runtime import Runtime
+
+RUNTIME = Runtime()  # the one event loop that all tests of a process share
+
 
 @dataclass(slots=True)
 class Done:

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import NOT_REFUSALS, REFUSALS
 
-from llm_magics.adapt import Plan, Refusal, haystack, offers_tools, pause, refuses_tools, without_tools
+from llm_magics.adapt import Plan
+from llm_magics.refusal import Refusal, haystack
+from llm_magics.retries import pause
+from llm_magics.tool_support import offers_tools, refuses_tools, without_tools
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -142,6 +145,28 @@ def test_an_empty_purse_is_not_tried_again() -> None:
 )
 def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert pause(refusal(429, "", **headers), 0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Rate limit reached. Please try again in 1.5s. See https://x/account/billing.", 1.5),
+        ("Rate limit reached. Please try again in 120ms.", 0.12),
+        ("Limit 1000 a day. Please try again in 7m12.5s.", None),
+        ("You exceeded your current quota, please check your plan and billing details. Please retry in 22.5s.", 22.5),
+        ("You exceeded your current quota, please check your plan and billing details.", None),
+    ],
+)
+def test_a_pause_told_in_words_is_kept_to_and_tells_a_limit_from_an_empty_purse(
+    said: str, seconds: float | None
+) -> None:
+    assert pause(refusal(429, {"error": {"message": said}}), 0) == seconds
+
+
+def test_a_pause_told_as_google_does_is_kept_to() -> None:
+    detail = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"}
+    body = [{"error": {"code": 429, "message": "You exceeded your current quota", "details": [detail]}}]
+    assert pause(refusal(429, body), 0) == 22.0
 
 
 @pytest.mark.parametrize("nonsense", ["-1", "soon", "nan", "inf", "", "Someday, 32 Foo", "1e999"])

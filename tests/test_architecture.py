@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "llm_magics"
 FLOORS = {
-    0: {"errors", "config", "config_files", "secrets", "events", "printable", "surrogates"},
-    1: {"event_stream", "thinking", "tool_calls"}
-    | {"wire", "adapt", "providers", "manager", "calls", "runtime", "interpolate", "faults"},
-    2: {"contexts", "demo"},
-    3: {"view", "safe_markdown", "formulas", "renderers"},
-    4: {"live", "configuration", "session", "lines", "cells", "settings", "completion", "magics", "extension"},
+    0: {"errors", "config", "setting_kinds", "config_files", "secrets", "events", "printable", "surrogates", "pictures"}
+    | {"redaction", "scrub", "logs", "key_shapes", "trust", "votes", "acting"},
+    1: {"event_stream", "thinking", "cumulative", "tool_calls", "wire", "body"}
+    | {"refusal", "unsupported", "retries", "tool_support", "ladder", "adapt", "capabilities"}
+    | {
+        "providers",
+        "manager",
+        "clocks",
+        "request",
+        "unreached",
+        "sdk",
+        "exchange",
+        "calls",
+        "runtime",
+        "interpolate",
+        "error_bodies",
+    }
+    | {"interrupts", "faults", "remarks", "keyless", "reach", "remedies", "checkup", "probes", "doctor", "usage"}
+    | {"arena", "judge", "loop", "deadlines"},
+    2: {"contexts", "tools", "toolsets", "demo", "local", "quantities", "lexer", "alignment", "pairing", "differing"}
+    | {"docstrings", "json_schemas", "arguments", "signatures", "drawings", "plain_values"}
+    | {"schema_check", "mcp_spec", "mcp_library", "mcp_link", "mcp_servers"}
+    | {"cell_words", "frames_at_hand", "sql_guard", "sql_runs"},
+    3: {"channel", "view", "safe_markdown", "safe_html", "tables", "formulas", "tex", "renderers"}
+    | {"layout", "call_parts", "call_page", "call_lines", "asking"}
+    | {"columns", "comparison", "side_by_side", "differences", "agreement", "exports", "charts", "stats"},
+    4: {
+        "live",
+        "configuration",
+        "served_models",
+        "project_trust",
+        "session",
+        "lines",
+        "cells",
+        "checks",
+        "settings",
+        "completion",
+        "magics",
+    }
+    | {"lanes", "following", "terminal", "comparing", "boards", "voting"}
+    | {"cell_text", "running", "extension", "local_models", "traits", "choices", "magic_lines", "widgets"}
+    | {"answers", "preparing", "dispatch", "prompting", "contests", "examining"}
+    | {"tool_runs", "captured", "tool_use", "toolbox", "deciding", "mcp_tools"},
 }
 ROOMS = {name: floor for floor, names in FLOORS.items() for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -25,6 +63,7 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@functools.cache
 def imports(path: Path, *, types_too: bool = False) -> list[tuple[str, bool]]:
     """What a file imports, and whether it does so at once, when it is itself imported."""
     tree = ast.parse(path.read_text("utf-8"))
@@ -86,7 +125,7 @@ def test_there_are_no_cycles() -> None:
     assert edges == {}
 
 
-@pytest.mark.parametrize("folder", ["contexts", "renderers"])
+@pytest.mark.parametrize("folder", ["contexts", "differences", "probes", "renderers", "tools", "widgets"])
 def test_siblings_do_not_import_each_other(folder: str) -> None:
     for path in (PACKAGE / folder).glob("*.py"):
         siblings = [name for name, _ in imports(path) if name.startswith(f"llm_magics.{folder}.")]
@@ -102,6 +141,29 @@ def test_only_live_displays() -> None:
     assert [path.name for path in FILES if calls(path, "display") or calls(path, "clear_output")] == ["live.py"]
 
 
+def test_every_display_of_ours_passes_the_door_for_html() -> None:
+    shown = [
+        ast.unparse(node.args[0])
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and node.args and any(word.arg == "raw" for word in node.keywords)
+    ]
+    assert shown
+    assert set(shown) == {"safe_bundle(bundle)"}
+
+
+def test_only_widgets_import_ipywidgets_and_what_they_show_passes_the_door_for_html() -> None:
+    users = [path for path in FILES if any(name.split(".")[0] == "ipywidgets" for name, _ in imports(path))]
+    assert users
+    assert {room(path) for path in users} == {"widgets"}
+    for path in users:
+        tree = ast.parse(path.read_text("utf-8"))
+        calls_made = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        places = [node for node in calls_made if ast.unparse(node.func).endswith(".HTML")]
+        assert not any(node.args or {word.arg for word in node.keywords} - {"layout"} for node in places), "use show()"
+        assert not [name for name in ("HTMLMath", "Label(", "description_allow_html") if name in ast.unparse(tree)]
+
+
 def test_the_environment_is_read_at_few_doors() -> None:
     readers = {path.name for path in FILES if "os.environ" in path.read_text("utf-8")}
     assert readers <= {"config.py", "config_files.py", "secrets.py"}
@@ -111,7 +173,7 @@ def test_openai_is_imported_by_few_and_never_at_once() -> None:
     for path in FILES:
         for name, at_once in imports(path):
             if name.split(".")[0] == "openai":
-                assert path.name in {"manager.py", "calls.py", "wire.py"}
+                assert path.name in {"manager.py", "calls.py", "exchange.py", "sdk.py", "wire.py", "reach.py"}
                 assert not at_once
 
 

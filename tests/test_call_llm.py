@@ -19,11 +19,12 @@ from far_end import HELLO, FarEnd, openai_error
 from openai.types.chat import ChatCompletionMessage
 from refusals import NOT_REFUSALS, REFUSALS, error
 
-from llm_magics import ModelManager, call_llm, calls, wire
+from llm_magics import ModelManager, call_llm, wire
 from llm_magics.adapt import Plan
 from llm_magics.errors import LLMError
 from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, Note, ReasoningDelta, TextDelta, ToolCallDelta
+from llm_magics.exchange import Outcome, exchange
 
 KEY = "sk-far-0123456789"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
@@ -171,7 +172,26 @@ def test_earlier_answers_go_back_without_what_strict_servers_refuse(far: FarEnd,
         *HI,
         {"role": "assistant", "tool_calls": [called]},
         {"role": "assistant", "content": "done"},
-        {"role": "assistant", "content": "done", "reasoning_content": "because"},
+        {"role": "assistant", "content": "done"},
+    ]
+
+
+def test_an_answer_dumped_to_a_dict_goes_back_clean_and_keeps_its_reasoning_beside_tool_calls(
+    far: FarEnd, far_config: dict[str, Any]
+) -> None:
+    extras = {"annotations": [], "reasoning": "r", "reasoning_details": [], "parsed": {}, "reasoning_content": "r"}
+    call = {"id": "c", "type": "function", "index": 0, "function": {"name": "f", "arguments": {"x": 1}}}
+    refused = {"role": "assistant", "content": None, "refusal": "No.", "tool_calls": [], **extras}
+    called = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call], **extras}
+    call_llm("far", [*HI, refused, called], far_config)
+    assert sent(far)["messages"][1:] == [
+        {"role": "assistant", "content": "No."},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "r",
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}],
+        },
     ]
 
 
@@ -587,7 +607,7 @@ class Exchange:
         self.batches = 0
         manager = ModelManager(config)
         self._body = {"model": "far-model", "messages": HI, "stream": True, **body}
-        self.outcome = calls.Outcome(wire.Reply(), Plan(self._body, retries))
+        self.outcome = Outcome(wire.Reply(), Plan(self._body, retries), manager.connection().clocks)
         self._manager = manager
 
     async def read(self) -> None:
@@ -597,7 +617,7 @@ class Exchange:
 
     def stream(self) -> AsyncIterator[list[Event]]:
         client = self._manager.create_async_client()
-        return calls.exchange(client, self.outcome)
+        return exchange(client, self.outcome)
 
     @property
     def reply(self) -> wire.Reply:
@@ -734,10 +754,9 @@ def test_keep_alive_comments_before_an_answer_are_patience_well_spent(far: FarEn
 
 @pytest.mark.parametrize("done", [True, False])
 def test_a_server_that_lingers_after_its_answer_is_not_waited_for(
-    done: bool, far: FarEnd, far_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    done: bool, far: FarEnd, far_config: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(calls, "USAGE_SECONDS", 0.3)
-    far.sends([chunk("Here.", "stop")], done=done, end="hang")
+    far.sends([chunk("Here."), chunk("", "stop")], done=done, end="hang")
     begun = time.monotonic()
     exchange = exchanged(far_config)
     assert (exchange.text, exchange.reply.finish_reason) == ("Here.", "stop")
@@ -863,3 +882,17 @@ def test_a_setting_that_json_cannot_hold_is_a_value_error_and_nothing_is_sent(
     with pytest.raises(ValueError, match="JSON"):
         call_llm("far", "Hi", far_config)
     assert far.requests == []
+
+
+@pytest.mark.parametrize("cookie", ["a=1; path=/", "a=\x80b"])
+def test_a_cookie_is_not_kept_whatever_is_in_it(cookie: str, far: FarEnd, far_config: dict[str, Any]) -> None:
+    far.answers("one", headers={"set-cookie": cookie})
+    assert call_llm("far", "Hi", far_config).content == "one"
+    assert call_llm("far", "Hi", far_config).content == "one"
+    assert "cookie" not in far.requests[-1].headers
+
+
+def test_a_refusal_with_a_header_that_is_no_ascii_is_still_a_refusal(far: FarEnd, far_config: dict[str, Any]) -> None:
+    far.fails(400, error("no"), headers={"x-note": "a\x80b"})
+    with pytest.raises(openai.BadRequestError):
+        call_llm("far", "Hi", far_config)

@@ -184,7 +184,7 @@ MISTAKES = {
     "tokens that are no whole number": ("%%llm --max-tokens 1k\nHi", "max_tokens: '1k'", "whole number"),
     "an option given twice": ("%%llm -m far -m far\nHi", "-m is given twice", ""),
     "an option without its value": ("%%llm --to\nHi", "--to needs a value", "--to NAME"),
-    "an open quote": ("%%llm -s 'Be brief\nHi", "never closed", "column 4"),
+    "an open quote": ("%%llm -s 'Be brief\nHi", "never closed", "column 10"),
     "a typographic dash": ("%%llm —model far\nHi", "U+2014", "--"),
     "typographic quotes": ("%%llm -s “brief” x\nHi", "U+201C", '"'),
     "an unknown model": ("%%llm -m fra\nHi", "no model 'fra'", "'far'"),

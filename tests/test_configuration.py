@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,8 +29,8 @@ from llm_magics.config import (
     request_params,
 )
 from llm_magics.errors import ConfigError, UnknownModel
+from llm_magics.secrets import Secret
 
-NAMES_COMMAS = sys.version_info >= (3, 13)
 CANARY = "sk-canary-0123456789"
 
 # ---------------------------------------------------------------- layers
@@ -106,10 +105,10 @@ def test_request_parameters_are_told_from_the_rest() -> None:
 # ---------------------------------------------------------------- values
 
 REFUSED: dict[str, tuple[str, Any, str]] = {
-    "text as a number": ("temperature", "hot", "temperature: 'hot' is not usable; it takes a number"),
+    "text as a number": ("temperature", "hot", "temperature: 'hot' is not usable; it takes a number from 0 to 2."),
     "too hot": ("temperature", 9, "temperature: 9 is not usable; it takes a number from 0 to 2."),
     "no number": ("temperature", float("nan"), "temperature: nan is not usable"),
-    "infinite": ("timeout", float("inf"), "timeout: inf is not usable; it takes a number of seconds above 0."),
+    "infinite": ("timeout", float("inf"), "timeout: inf is not usable; it takes a finite number of seconds above 0."),
     "no time": ("timeout", 0, "timeout: 0 is not usable"),
     "a truth as a number": ("timeout", True, "timeout: True is not usable"),
     "half a token": (
@@ -120,7 +119,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "too many tokens": ("max_tokens", 10**30, "max_tokens: 1000000"),
     "no tokens": ("max_tokens", 0, "max_tokens: 0 is not usable"),
     "a number as text": ("system", 5, "system: 5 is not usable; it takes text."),
-    "a list as text": ("model", ["a"], "model: ['a'] is not usable; it takes text."),
+    "a list as text": ("model", ["a"], "model: a list is not usable; it takes text."),
     "a text as truth": ("stream", "yes", "stream: 'yes' is not usable; it takes true or false."),
     "a text as a table": ("headers", "x", "headers: this value is not usable; it takes a table"),
     "an address without scheme": (
@@ -320,7 +319,7 @@ def complaint(path: Path) -> str:
         config_files.read_layer(path, "file")
     said = str(caught.value)
     assert said.startswith(str(path))
-    assert "\n" not in said
+    assert said.count("\n") in (0, 2)  # what is wrong; then perhaps the line of the file, and a caret
     assert len(said) < 600
     assert "canary" not in said
     return said.replace(str(path), path.name)
@@ -348,11 +347,16 @@ def test_a_byte_order_mark_before_settings_is_passed_over(tmp_path: Path) -> Non
 
 
 BROKEN = {
-    "TOML syntax": ("c.toml", "a = 1\ntop_p = = 2\n", "c.toml:2:9: ", "in 'top_p = = 2'"),
-    "TOML, not closed": ("c.toml", 'system = "a', "c.toml:1:1", ""),
-    "TOML, twice": ("c.toml", "seed = 1\nseed = 2\n", "c.toml:2:9: ", "overwrite"),
+    "TOML syntax": ("c.toml", "a = 1\ntop_p = = 2\n", "c.toml:2:9: ", "invalid value.\n    top_p = = 2\n            ^"),
+    "TOML, not closed": ("c.toml", 'system = "a', "c.toml:1:12: ", "unterminated string"),
+    "TOML, twice": ("c.toml", "seed = 1\nseed = 2\n", "c.toml:2:9: ", "this key stands twice in one table"),
     "TOML, a key in the line": ("c.toml", f'api_key = = "{CANARY}"', "c.toml:1:11: ", ""),
-    "YAML tab": ("c.yaml", "models:\n\tfar: 1\n", "c.yaml:2:1: ", "cannot start any token"),
+    "YAML tab": (
+        "c.yaml",
+        "models:\n\tfar: 1\n",
+        "c.yaml:2:1: ",
+        "a tab cannot indent YAML; use blanks.\n    far: 1\n    ^",
+    ),
     "YAML, twice": (
         "c.yaml",
         "seed: 1\nmodels: {}\nseed: 2\n",
@@ -369,7 +373,7 @@ BROKEN = {
         "c.yaml",
         "seed: !!python/object/apply:os.system ['true']\n",
         "c.yaml:1:7: ",
-        "could not determine a constructor",
+        "the tag !!python/object/apply:os.system is not read here; write a plain value",
     ),
     "YAML, two documents": ("c.yaml", "seed: 1\n---\nseed: 2\n", "c.yaml:2:1: ", "another document"),
     "YAML, an impossible date": ("c.yaml", "seed: 2024-13-45\n", "c.yaml: ", "month"),
@@ -377,17 +381,16 @@ BROKEN = {
     "YAML text": ("c.yaml", "hello\n", "c.yaml:1:1: ", "got text"),
     "YAML, a number as a name": ("c.yaml", "1: 2\n", "c.yaml: ", "setting names are text, got 1"),
     "YAML, a number as a model": ("c.yaml", "models:\n  4: {}\n", "c.yaml:2: ", "a model's name is text, got 4"),
-    # Python 3.13 names the comma, its elders the quotes they miss behind it; both say where.
-    "JSON comma": ("c.json", '{\n "seed": 1,\n}', "c.json:", "trailing comma" if NAMES_COMMAS else "double quotes"),
-    "JSON comment": ("c.json", '{\n // x\n "seed": 1}', "c.json:2:2: ", "double quotes"),
-    "JSON NaN": ("c.json", '{\n "seed": NaN}', "c.json:2: ", "NaN is no JSON value"),
+    "JSON comma": ("c.json", '{\n "seed": 1,\n}', "c.json:2:11: ", "JSON has no comma behind the last item"),
+    "JSON comment": ("c.json", '{\n // x\n "seed": 1}', "c.json:2:2: ", "JSON has no comments"),
+    "JSON NaN": ("c.json", '{\n "seed": NaN}', "c.json:2:10: ", "NaN is no JSON value"),
     "JSON, twice": (
         "c.json",
         '{"seed": 1,\n "seed": 2}',
-        "c.json:2: ",
-        "the key 'seed' stands twice in one table (lines 1, 2)",
+        "c.json:2:2: ",
+        "the key 'seed' stands twice in one table (first in line 1)",
     ),
-    "JSON, twice, with quotes": ("c.json", '{"a\'b": 1,\n "a\'b": 2}', "c.json:2: ", "stands twice"),
+    "JSON, twice, with quotes": ("c.json", '{"a\'b": 1,\n "a\'b": 2}', "c.json:2:2: ", "stands twice"),
     "JSON, a number without end": ("c.json", '{"seed": ' + "1" * 5_000 + "}", "c.json: ", ""),
     "JSON, nested": ("c.json", "[" * 200_000, "c.json: ", "is nested too deeply"),
     "YAML, nested": ("c.yaml", "[" * 5_000, "c.yaml: ", "is nested too deeply"),
@@ -404,7 +407,12 @@ BROKEN = {
         "c.toml:2: ",
         "unknown setting 'temprature'. Did you mean 'temperature'?",
     ),
-    "a model's setting for all": ("c.toml", 'base_url = "http://h/v1"\n', "c.toml:1: ", "unknown setting 'base_url'"),
+    "a model's setting for all": (
+        "c.toml",
+        'base_url = "http://h/v1"\n',
+        "c.toml:1: ",
+        "base_url belongs to one model, not to all",
+    ),
     "unknown setting of a model": (
         "c.toml",
         '[models.a]\nmodel = "x"\n[models.b]\nseed = 1\nmodle = "y"\n',
@@ -415,7 +423,7 @@ BROKEN = {
         "c.toml",
         '[models.a]\nmodel = "x"\n[models.b]\nmodel = ["y"]\n',
         "c.toml:4: models.b: ",
-        "model: ['y'] is not usable; it takes text",
+        "model: a list is not usable; it takes text",
     ),
     "a wrong type in YAML": (
         "c.yaml",
@@ -471,24 +479,24 @@ def test_a_key_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None
     path.chmod(0o644)
     assert complaint(path).startswith("c.toml: holds a key and can be read by others: chmod 600 ")
     path.chmod(0o600)
-    assert config_files.read_layer(path, "file").models["far"]["api_key"] == CANARY
+    assert config_files.read_layer(path, "file").models["far"]["api_key"] == Secret(CANARY)
 
 
 @given(st.text() | st.text(alphabet="[]{}:=\"'\n -ab1.#&*!|>,"), st.sampled_from([".toml", ".yaml", ".json"]))
-def test_any_text_is_a_layer_or_a_complaint_of_one_line(text: str, suffix: str) -> None:
+def test_any_text_is_a_layer_or_a_complaint_with_its_place(text: str, suffix: str) -> None:
     parse: Mapping[str, Any] = {".toml": config_files._toml, ".yaml": config_files._yaml, ".json": config_files._json}
     try:
         parse[suffix](Path(f"c{suffix}"), text)
     except ConfigError as error:
         assert str(error).startswith(f"c{suffix}:")
-        assert "\n" not in str(error)
+        assert str(error).count("\n") in (0, 2)
 
 
 def test_a_large_file_is_read_in_time(tmp_path: Path) -> None:
     text = "models:\n" + "".join(f"  m{number}: {{seed: {number}}}\n" for number in range(2_000))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert len(config_files.read_layer(write(tmp_path, "c.yaml", text), "file").models) == 2_000
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 # ---------------------------------------------------------------- where files lie

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 import time
@@ -13,11 +14,13 @@ from typing import Any
 import openai
 import pytest
 from engines import aimock, llama
+from shells import Shell
 
-from llm_magics import ModelManager, call_llm, calls, wire
+from llm_magics import ModelManager, call_llm, wire
 from llm_magics.adapt import Plan
 from llm_magics.event_stream import BadPayload
 from llm_magics.events import TextDelta, ToolCallDelta
+from llm_magics.exchange import Outcome, exchange
 
 pytestmark = pytest.mark.engine
 
@@ -58,13 +61,13 @@ def called(message: Any) -> list[tuple[str, Any]]:
 def exchanged(config: dict[str, Any], *, retries: int = 0, **body: Any) -> tuple[wire.Reply, list[Any]]:
     """One streamed exchange: the reply, and its events."""
     whole = {"model": "one", "messages": PROMPT, "stream": True, "stream_options": {"include_usage": True}, **body}
-    outcome = calls.Outcome(wire.Reply(), Plan(whole, retries))
+    outcome = Outcome(wire.Reply(), Plan(whole, retries))
     events: list[Any] = []
 
     async def read() -> None:
         client = ModelManager(config).create_async_client()
         try:
-            async for batch in calls.exchange(client, outcome):
+            async for batch in exchange(client, outcome):
                 events.extend(batch)
         finally:
             await client.close()
@@ -145,12 +148,71 @@ def test_llama_cpps_errors_are_the_sdks(scripted: dict[str, Any]) -> None:
         call_llm("one", "long " * 20_000, scripted, tools=[WEATHER])
 
 
+WEATHER_TOOL = '''
+import llm_magics
+from typing import Literal
+ran = []
+
+@llm_magics.tool
+def get_weather(city: str, unit: Literal["c", "f"]) -> str:
+    """Tell the weather."""
+    ran.append((city, unit))
+    return "3 degrees"
+'''
+
+
+def test_llama_cpp_calls_a_function_of_the_notebook(
+    shell: Shell, tool_caller: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(shell, tool_caller, monkeypatch)
+    shell.run(WEATHER_TOOL)
+    done = shell.run("%%llm --tools get_weather\nHow is the weather?")
+    assert shell["ran"] == [("Oslo", "c")]
+    assert [run.content for run in shell["_llm"].steps[0].runs] == ["3 degrees"]
+    assert done.text.endswith(f"{sentence()}\n")
+
+
+def add(shell: Shell, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a model known to a shell, and choose it."""
+    settings = config["models"]["one"]
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: settings["api_key"])
+    shell.run(f"%llm_config --add one base_url={settings['base_url']}")
+    shell.run("%llm_config --ask-key one")
+
+
+def checked(shell: Shell, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a check of a model shows."""
+    add(shell, config, monkeypatch)
+    return shell.run("%llm_config --check").text
+
+
+def test_a_check_finds_llama_cpp_healthy(
+    shell: Shell, tool_caller: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = checked(shell, tool_caller, monkeypatch)
+    assert "llama.cpp, lists 1 model" in shown
+    assert "called get_weather" in shown
+    assert "16 of 16 fine." in shown
+
+
+def test_a_check_says_what_llama_cpp_lacks_to_take_tools(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    needs(llama)
+    from engines import tiny_gguf
+
+    with llama.serve_llama(tiny_gguf.write_scripted(tmp_path / "tiny.gguf"), "one", jinja=False) as (base_url, key):
+        shown = checked(shell, model(base_url, key), monkeypatch)
+    assert "Start llama-server with --jinja." in shown
+    assert "tools" in shown.partition("to mend: ")[2]
+
+
 def test_llama_cpp_stops_when_nobody_reads_any_more(scripted: dict[str, Any]) -> None:
     async def leaves() -> None:
         whole = {"model": "one", "messages": PROMPT, "stream": True, "max_tokens": 50_000, "ignore_eos": True}
         client = ModelManager(scripted).create_async_client()
         try:
-            stream = calls.exchange(client, calls.Outcome(wire.Reply(), Plan(whole, 0)))
+            stream = exchange(client, Outcome(wire.Reply(), Plan(whole, 0)))
             await anext(stream)
             await stream.aclose()
         finally:
@@ -166,6 +228,17 @@ def test_llama_cpp_stops_when_nobody_reads_any_more(scripted: dict[str, Any]) ->
 
 FIXTURES = [
     {"match": {"userMessage": "weather"}, "response": {"toolCalls": [{"name": CALL[0], "arguments": CALL[1]}]}},
+    {
+        "match": {"userMessage": "notebook", "sequenceIndex": 0},
+        "response": {
+            "content": "I look.",
+            "toolCalls": [
+                {"name": CALL[0], "arguments": CALL[1], "id": "call_1"},
+                {"name": "unknown", "arguments": "{}", "id": "call_2"},
+            ],
+        },
+    },
+    {"match": {"userMessage": "notebook"}, "response": {"content": "It is cold."}},
     {
         "match": {"userMessage": "both"},
         "response": {
@@ -222,6 +295,17 @@ def test_aimock_streams_tool_calls(mock: dict[str, Any]) -> None:
     assert reply.text == "I look."
 
 
+def test_aimock_calls_a_function_of_the_notebook(
+    shell: Shell, mock: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(shell, mock, monkeypatch)
+    shell.run(WEATHER_TOOL)
+    done = shell.run("%%llm --tools get_weather\nIn the notebook.")
+    assert shell["ran"] == [("Oslo", "c")]
+    assert [run.state for run in shell["_llm"].steps[0].runs] == ["done", "denied"]
+    assert done.text.endswith("It is cold.\n")
+
+
 def test_aimocks_reasoning_is_reasoning(mock: dict[str, Any]) -> None:
     for message in (call_llm("one", "think", mock), exchanged(mock, **user("think"))[0].message()):
         assert (message.content, message.reasoning_content) == ("Yes.", "Hm.")
@@ -235,12 +319,12 @@ def test_aimock_asks_for_patience_and_gets_it(mock: dict[str, Any]) -> None:
 
 def test_a_stream_that_aimock_cuts_is_a_connection_error_with_its_text_kept(mock: dict[str, Any]) -> None:
     whole = {"model": "one", "stream": True, **user("cut")}
-    outcome = calls.Outcome(wire.Reply(), Plan(whole, 0))
+    outcome = Outcome(wire.Reply(), Plan(whole, 0))
 
     async def read() -> None:
         client = ModelManager(mock).create_async_client()
         try:
-            async for _ in calls.exchange(client, outcome):
+            async for _ in exchange(client, outcome):
                 pass
         finally:
             await client.close()

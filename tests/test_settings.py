@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import stat
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from far_end import FarEnd
+from far_end import Failure, FarEnd, Request
 from IPython.core.error import UsageError
 from shells import Shell
 
@@ -94,6 +95,13 @@ def test_the_cell_has_the_last_word(far_shell: Shell, far: FarEnd) -> None:
     assert body["messages"][0]["content"] == "Be long."
 
 
+def test_a_model_that_keeps_a_value_of_its_own_is_told(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run(f"%llm_config --add slow base_url={far.base_url} timeout=9 seed=1")
+    said = far_shell.run("%llm_config timeout=7 seed=1 temperature=0.5").text
+    assert said.endswith("\nslow keeps its own timeout = 9, until it is added again without.\n")
+    assert far_shell.run("%llm_config timeout=9").text == "Set timeout = 9.\n"
+
+
 def test_reset_forgets_what_was_set(far_shell: Shell, far: FarEnd) -> None:
     far_shell.run("%llm_config temperature=0.2")
     far_shell.run("%llm_config --reset")
@@ -101,7 +109,14 @@ def test_reset_forgets_what_was_set(far_shell: Shell, far: FarEnd) -> None:
     assert row(far_shell.run("%llm_config").text, "model").split()[1] == "demo"
 
 
-def test_config_traits_stand_below_llm_config_and_the_newer_word_wins(far_shell: Shell, far: FarEnd) -> None:
+def trait(shell: Shell, name: str) -> object:
+    """What ``%config LLMMagics.NAME`` shows."""
+    done = shell.run(f"%config LLMMagics.{name}")
+    assert done.error is None
+    return done.value
+
+
+def test_the_newer_word_of_config_and_llm_config_wins(far_shell: Shell, far: FarEnd) -> None:
     far_shell.run("%config LLMMagics.temperature = 0.5")
     assert sent(far_shell, far)["temperature"] == 0.5
     assert "%config LLMMagics" in row(far_shell.run("%llm_config").text, "temperature")
@@ -111,16 +126,136 @@ def test_config_traits_stand_below_llm_config_and_the_newer_word_wins(far_shell:
     assert sent(far_shell, far)["temperature"] == 0.9
 
 
+VALUES = {
+    "model": ("demo", "far"),
+    "system": ("Be brief.", "Be long."),
+    "temperature": (0.5, 0.7),
+    "top_p": (0.5, 0.7),
+    "max_tokens": (5, 7),
+    "timeout": (5, 7.5),
+    "timeout_silence": (5, 7.5),
+    "timeout_total": (5, 7.5),
+    "max_retries": (0, 7),
+    "stream": (True, False),
+    "dotenv": (True, False),
+    "images": ("ask", ["example.org"]),
+}
+
+
+@pytest.mark.parametrize(("name", "one", "other"), [(name, *both) for name, both in VALUES.items()], ids=VALUES)
+def test_whoever_sets_a_setting_everybody_reads_it(far_shell: Shell, name: str, one: object, other: object) -> None:
+    far_shell.run(f"%config LLMMagics.{name} = {one!r}")
+    assert trait(far_shell, name) == one
+    assert "%config LLMMagics" in row(far_shell.run("%llm_config").text, name)
+    written = other if isinstance(other, str) else json.dumps(other)
+    far_shell.run(f'%llm_config {name}="{written}"' if isinstance(other, str) else f"%llm_config {name}={written}")
+    assert trait(far_shell, name) == other
+    assert row(far_shell.run("%llm_config").text, name).endswith("%llm_config")
+    far_shell.run(f"%config LLMMagics.{name} = {other!r}")  # said again, and so somebody else's word
+    assert row(far_shell.run("%llm_config").text, name).endswith("%config LLMMagics")
+    far_shell.run("%llm_config --reset")
+    assert trait(far_shell, name) == other
+
+
+def test_a_setting_without_a_trait_is_one_of_the_params(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%config LLMMagics.params = {'seed': 1, 'min_p': 0.1, 'top_p': 0.9}")
+    assert (trait(far_shell, "top_p"), trait(far_shell, "params")) == (0.9, {"seed": 1, "min_p": 0.1})
+    far_shell.run("%llm_config seed=2 top_k=5")
+    assert trait(far_shell, "params") == {"seed": 2, "min_p": 0.1, "top_k": 5}
+    shown = far_shell.run("%llm_config").text
+    assert row(shown, "seed").split()[-1] == row(shown, "top_k").split()[-1] == "%llm_config"
+    assert row(shown, "min_p").endswith("%config LLMMagics")
+    far_shell.run("%llm_config --reset")
+    assert trait(far_shell, "params") == {"seed": 1, "min_p": 0.1}
+
+
+def test_reset_brings_back_what_config_and_ipython_config_py_had_set(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.ip.config.LLMMagics.temperature = 0.35
+    far_shell.run("%reload_ext llm_magics")
+    far_shell.run("%config LLMMagics.max_tokens = 30")
+    far_shell.run("%llm_config temperature=0.7 max_tokens=70 top_p=0.7")
+    far_shell.run("%llm_config temperature=0.8")
+    far_shell.run("%llm_config --reset")
+    names = ("temperature", "max_tokens", "top_p", "model")
+    assert [trait(far_shell, name) for name in names] == [0.35, 30, None, None]
+
+
+def test_one_setting_can_be_taken_back_alone(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%config LLMMagics.temperature = 0.5")
+    far_shell.run("%llm_config temperature=0.7 max_tokens=70")
+    assert "temperature" in far_shell.run("%llm_config --unset temperature").text
+    assert (trait(far_shell, "temperature"), trait(far_shell, "max_tokens")) == (0.5, 70)
+    done = far_shell.run("%llm_config --unset temprature")
+    assert "Did you mean 'temperature'?" in done.errors
+    assert "is not set here" in far_shell.run("%llm_config --unset temperature").errors
+
+
+def test_what_llm_config_set_outlives_a_reload(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%llm_config temperature=0.7 seed=3")
+    far_shell.run("%reload_ext llm_magics")
+    assert (trait(far_shell, "temperature"), trait(far_shell, "model")) == (0.7, "far")
+    assert sent(far_shell, far)["seed"] == 3
+
+
+def test_a_line_that_fails_leaves_every_trait_as_it_was(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.run("%config LLMMagics.max_tokens = 30")
+    far_shell.run("%llm_config temperature=0.7 seed=3")
+    shown = far_shell.run("%llm_config").text
+    assert far_shell.run("%llm_config temperature=0.9 max_tokens=90 seed=9 top_k=9 nosuch").error
+    assert [trait(far_shell, name) for name in ("temperature", "max_tokens", "params")] == [0.7, 30, {"seed": 3}]
+    assert far_shell.run("%llm_config").text == shown
+
+
+def test_a_file_read_now_is_a_newer_word_than_config_and_none_than_what_was_typed(
+    far_shell: Shell, far: FarEnd, home: Path
+) -> None:
+    write(home / "work" / "more.toml", "temperature = 0.1\ntop_p = 0.1\nseed = 1\n")
+    far_shell.run("%config LLMMagics.temperature = 0.5")
+    far_shell.run("%config LLMMagics.params = {'seed': 5}")
+    far_shell.run("%llm_config top_p=0.7")
+    far_shell.run("%llm_config --file more.toml")
+    body = sent(far_shell, far)
+    assert (body["temperature"], body["top_p"], body["seed"]) == (0.1, 0.7, 1)
+    far_shell.run("%config LLMMagics.temperature = 0.5")
+    assert sent(far_shell, far)["temperature"] == 0.5
+
+
 def test_ipython_config_py_sets_the_same_traits(far_shell: Shell, far: FarEnd) -> None:
     far_shell.ip.config.LLMMagics.temperature = 0.35
     far_shell.run("%reload_ext llm_magics")
     assert sent(far_shell, far)["temperature"] == 0.35
 
 
-def test_a_trait_that_no_setting_can_have_is_told(far_shell: Shell, far: FarEnd) -> None:
-    far_shell.run("%config LLMMagics.temperature = 9.0")
-    assert "%config LLMMagics: temperature: 9.0" in far_shell.run("%%llm\nHi").errors
+REFUSED = {
+    "temperature": ("9.0", "temperature: 9.0 is not usable; it takes a number from 0 to 2."),
+    "max_tokens": ("'many'", "max_tokens: 'many' is not usable; it takes a whole number from 1 to"),
+    "images": ("['not a host']", "images: a list is not usable; it takes block, ask, or a list of hosts"),
+    "params": ("{'temprature': 1}", "unknown setting 'temprature'. Did you mean 'temperature'?"),
+    "model": ("7", "model: 7 is not usable; it takes text."),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [(name, *both) for name, both in REFUSED.items()], ids=REFUSED)
+def test_a_value_that_no_setting_can_have_is_refused_in_one_line(
+    far_shell: Shell, far: FarEnd, caplog: pytest.LogCaptureFixture, name: str, value: str, said: str
+) -> None:
+    before = trait(far_shell, name)
+    far_shell.run(f"%config LLMMagics.{name} = {value}")
+    (told,) = caplog.messages  # how IPython tells of any trait
+    assert told.startswith(said)
+    assert len(told.splitlines()) == 1
+    assert trait(far_shell, name) == before
+    assert far_shell.run("%%llm\nHi").error is None
+
+
+def test_an_ipython_config_py_that_cannot_be_used_is_told_by_every_prompt(far_shell: Shell, far: FarEnd) -> None:
+    far_shell.ip.config.LLMMagics.temperature = 9.0
+    far_shell.run("%reload_ext llm_magics")
+    assert "%config LLMMagics: temperature: 9.0 is not usable" in far_shell.run("%%llm\nHi").errors
     assert far.chats == []
+    far_shell.ip.config.LLMMagics.temperature = 0.9
+    far_shell.run("%reload_ext llm_magics")
+    assert sent(far_shell, far)["temperature"] == 0.9
 
 
 def test_layers_override_each_other_in_their_order(
@@ -218,6 +353,29 @@ def test_models_are_listed_also_by_the_endpoint_itself(far_shell: Shell, far: Fa
     assert "No model matches 'zzz'" in far_shell.run("%llm_config --models zzz").text
 
 
+def test_an_endpoint_that_does_not_list_its_models_is_named(far_shell: Shell, far: FarEnd) -> None:
+    far.when(lambda request: request.path == "/v1/models").fails(500, {"error": {"message": "No."}})
+    shown = far_shell.run("%llm_config --models")
+    assert "far did not say what it has: %llm_config --check far." in " ".join(shown.text.split())
+    assert "Choose one with" in shown.text
+
+
+def test_endpoints_are_asked_for_their_models_all_at_once(shell: Shell) -> None:
+    with FarEnd() as first, FarEnd() as second:
+        both = threading.Barrier(2, timeout=20)
+
+        def once_both_are_asked(request: Request) -> Failure:
+            both.wait()
+            return Failure(200, {"data": [{"id": "only-one"}]})
+
+        for name, far in {"first": first, "second": second}.items():
+            far.when(lambda request: request.path == "/v1/models").computes(once_both_are_asked)
+            shell.run(f"%llm_config --add {name} base_url={far.base_url}")
+        shown = shell.run("%llm_config --models").text
+    assert "first/only-one" in shown
+    assert "second/only-one" in shown
+
+
 def test_the_manager_is_shared_and_the_same_until_something_is_set(far_shell: Shell, far: FarEnd) -> None:
     manager = get_session().manager
     far_shell.run("%%llm\nHi")
@@ -236,7 +394,7 @@ MISTAKES = {
     "no seconds": ("%llm_config timeout=abc", "'abc'", "seconds"),
     "no time at all": ("%llm_config timeout=0", "timeout: 0", "above 0"),
     "a negative time": ("%llm_config timeout=-1", "timeout: -1", "above 0"),
-    "a truth as a number": ("%llm_config timeout=true", "True", "seconds"),
+    "a truth as a number": ("%llm_config timeout=true", "timeout: true", "seconds"),
     "half a token": ("%llm_config max_tokens=1.5", "1.5", "whole number"),
     "an unknown model": ("%llm_config frr", "no model 'frr'", "'far'"),
     "two models": ("%llm_config far demo", "far and demo", "choose one"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from reading import read, story
 
 from llm_magics import wire
+from llm_magics.body import Body
 from llm_magics.event_stream import BadPayload, EventStream
-from llm_magics.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from llm_magics.events import TextDelta
 
 DONE = b"data: [DONE]\n\n"
 
@@ -43,15 +44,6 @@ def streamed(*payloads: Any) -> wire.Reply:
     return read([b"".join(map(frame, payloads)) + DONE])
 
 
-def read(pieces: Iterable[bytes], content_type: str = "text/event-stream") -> wire.Reply:
-    reply = wire.Reply()
-    body = wire.Body(reply, content_type)
-    for piece in pieces:
-        body.feed(piece)
-    body.close()
-    return reply
-
-
 def calls_of(reply: wire.Reply) -> list[tuple[str, str]]:
     """Each call's name and arguments."""
     return [(call.function.name, call.function.arguments) for call in reply.message().tool_calls or []]
@@ -59,35 +51,6 @@ def calls_of(reply: wire.Reply) -> list[tuple[str, str]]:
 
 def called(*pieces: Any) -> list[tuple[str, str]]:
     return calls_of(streamed(*(chunk(tool_calls=[piece]) for piece in pieces)))
-
-
-def story(pieces: Sequence[bytes], content_type: str = "text/event-stream") -> Any:
-    """All that can be seen of a body read in these pieces: the message, the joined events, the end or the error."""
-    reply, events = wire.Reply(), []
-    body = wire.Body(reply, content_type)
-    error = None
-    try:
-        for piece in pieces:
-            events += body.feed(piece)
-        events += body.close()
-    except (wire.ServerError, BadPayload) as raised:
-        error = (type(raised), str(raised))
-    reply.close()
-    said = joined(events) if error is None else None  # an error may overtake events of its own batch
-    message = reply.message().model_dump(exclude_none=True, warnings=False)
-    return message, said, error, reply.finish_reason, reply.usage, reply.done, reply.choices, reply.odd
-
-
-def joined(events: Iterable[Event]) -> dict[Any, Any]:
-    said: dict[Any, Any] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            name, arguments = said.get(event.slot, ("", ""))
-            said[event.slot] = (name + event.name, arguments + event.arguments)
-        else:
-            assert isinstance(event, TextDelta | ReasoningDelta | RefusalDelta)
-            said[type(event)] = said.get(type(event), "") + event.text
-    return said
 
 
 # ---------------------------------------------------------------- bytes may be cut anywhere
@@ -182,7 +145,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     return b"".join(out)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bodies(), st.lists(st.integers(0, 2000), max_size=12), st.sampled_from(["", "text/event-stream"]))
 @example(b"data: 1\r\n\ndata: 2\n\n", [8, 9, 10], "")
 @example(b'\xef\xbb\xbfdata: {"choices":[]}\n\n', [1, 2, 3], "")
@@ -193,7 +156,7 @@ def test_a_body_cut_at_any_place_gives_the_same_message(body: bytes, cuts: list[
     assert story(pieces, content_type) == story([body], content_type) == story(one_by_one, content_type)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(TEXTS, max_size=10).map("".join), st.lists(st.integers(0, 99), max_size=8))
 @example(" <think>\n a\n</think>\n\nb", [1, 3, 8, 9, 12, 20])
 @example("<think>İİ</think>x", [8])
@@ -203,7 +166,7 @@ def test_text_cut_into_any_deltas_gives_the_same_message(text: str, cuts: list[i
     assert streamed(*deltas).message() == streamed(chunk(content=text)).message()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(st.text(max_size=5), st.text() | st.integers() | st.lists(st.booleans()), max_size=4),
     st.lists(st.integers(0, 99), max_size=8),
@@ -268,6 +231,36 @@ def test_an_event_without_end_is_refused_before_memory_is_full() -> None:
             stream.feed(b"x")
 
 
+def test_a_document_without_end_is_refused_before_memory_is_full() -> None:
+    fed = 0
+    body = Body(wire.Reply(), "application/json")
+    with pytest.raises(BadPayload, match="a body without end"):
+        for _ in range(100):
+            body.feed(b"{" + b"x" * 1_000_000)
+            fed += 1
+    assert fed < 50
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_events_whose_blank_lines_are_missing_are_read_line_by_line(eol: bytes) -> None:
+    lines = [frame(one).strip() for one in (chunk(content="a"), chunk(content="b"), chunk("stop"))]
+    reply = read([eol.join([*lines, b"data: [DONE]", b""])])
+    assert (reply.text, reply.finish_reason, reply.done) == ("ab", "stop", True)
+    together = lines[0] + eol * 2 + lines[1] + eol + lines[2] + eol + b"data: [DONE]" + eol * 2
+    assert (read([together]).text, read([together]).done) == ("ab", True)
+
+
+def test_an_error_report_behind_an_event_that_broke_off_is_what_went_wrong() -> None:
+    broken = b'data: {"choices":[{"delta":{"content":"par\nevent: error\n'
+    with pytest.raises(wire.ServerError, match="upstream died"):
+        read([frame(chunk(content="a")) + broken + frame({"error": {"message": "upstream died"}}) + DONE])
+
+
+def test_a_broken_line_among_several_is_named_though_good_ones_follow() -> None:
+    with pytest.raises(BadPayload, match="broken JSON"):
+        read([b'data: {"choices":[{"delta\n' + frame(chunk("stop", content="b")) + DONE])
+
+
 # ---------------------------------------------------------------- a stream, a document, or neither
 
 
@@ -297,6 +290,9 @@ def test_a_stream_is_read_whatever_its_content_type(content_type: str) -> None:
         (b"\n<html>", "text/event-stream", "a web page"),
         (b"upstream timed out", "text/plain", "plain text: upstream timed out"),
         (b"login please", "text/html", "a web page: login please"),
+        (b"error: too many requests", "text/event-stream", "plain text: error: too many requests"),
+        (b"too many requests\n\n", "text/event-stream", "plain text: too many requests"),
+        (b"\x8b\x08zipped", "text/event-stream", "plain text: \ufffd\x08zipped"),
         (b'{"choices": [', "application/json", 'broken JSON: {"choices": ['),
         (b'{"a": 1}', "application/json", 'an answer without choices: {"a": 1}'),
         (b'{"choices": []}', "application/json", 'an answer without choices: {"choices": []}'),
@@ -327,14 +323,16 @@ ERRORS: list[tuple[Any, str]] = [
     ({"error": "boom"}, "boom"),
     ({"error": {"detail": "no"}}, "no"),
     ({"error": True, "message": "said beside it"}, "said beside it"),
-    ({"error": {"code": 7}}, "the server reported an error"),
+    ({"error": {"code": 7}}, "code 7"),
+    ({"error": {"type": "overloaded_error"}}, "code overloaded_error"),
+    ({"error": {"param": "x"}}, "the server reported an error"),
     ({"message": "quota", "code": 429}, "quota"),
     ({"object": "error", "message": "old vLLM", "code": 400}, "old vLLM"),
     ({"detail": "Not authenticated"}, "Not authenticated"),
     ({"detail": [{"loc": ["body"], "msg": "field required"}]}, "field required"),
     ({"code": 1113, "msg": "no balance"}, "no balance"),
     ({"error_code": 17, "error_msg": "daily limit"}, "daily limit"),
-    ({"errors": [{"message": "first"}, {"message": "second"}]}, "first"),
+    ({"errors": [{"message": "first"}, {"message": "second"}]}, "first; second"),
     ([{"error": {"message": "wrapped in a list"}}], "wrapped in a list"),
     ({"choices": [], "message": "nothing for you"}, "nothing for you"),
     ({"choices": [{"delta": {"content": "x"}}], "error": {"message": "both"}}, "both"),
@@ -360,10 +358,25 @@ def test_an_error_field_that_says_nothing_is_no_error(error: Any) -> None:
     assert streamed({**chunk("stop", content="fine"), "error": error}).text == "fine"
 
 
+def test_an_error_of_empty_fields_beside_an_answer_is_no_error() -> None:
+    nothing = {"error": {"message": "", "type": "", "param": None, "code": None}}
+    assert streamed({**chunk(content="a"), **nothing}, {**chunk("stop"), **nothing}).text == "a"
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": {"total_tokens": 0}}])
+def test_an_error_in_the_status_of_a_response_is_told(usage: dict[str, Any]) -> None:
+    body = {"choices": None, **usage, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}
+    for pieces in ([frame(body)], [json.dumps(body).encode()]):
+        with pytest.raises(wire.ServerError, match="insufficient balance"):
+            read(pieces)
+    fine = {"base_resp": {"status_code": 0, "status_msg": "success"}}
+    assert streamed(chunk("stop", content="a"), {"choices": [], **fine}).text == "a"
+
+
 def test_what_came_before_an_error_is_kept() -> None:
     reply = wire.Reply()
     with pytest.raises(wire.ServerError):
-        wire.Body(reply).feed(frame(chunk(content="half a ")) + frame({"error": "boom"}))
+        Body(reply).feed(frame(chunk(content="half a ")) + frame({"error": "boom"}))
     assert reply.text == "half a "
 
 
@@ -389,6 +402,19 @@ def test_chunks_without_an_answer_in_them_disturb_nothing(odd: dict[str, Any]) -
     assert reply.message().tool_calls is None
 
 
+@pytest.mark.parametrize("reason", ["tool_calls", "function_call", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+def test_an_answer_that_ends_in_a_call_which_never_came_is_none(reason: str) -> None:
+    with pytest.raises(BadPayload, match="no tool call, though it finished with"):
+        streamed(chunk(finish=reason)).check_whole()
+
+
+def test_what_an_answer_said_is_kept_when_an_error_comes_behind_its_end() -> None:
+    late = {"error": {"message": "The cache is full."}}
+    reply = streamed(chunk(content="Oslo."), chunk(finish="stop"), late)
+    assert (reply.text, reply.finish_reason) == ("Oslo.", "stop")
+    assert reply.notes == ["when the answer had ended, the server reported an error: The cache is full."]
+
+
 def test_an_empty_finish_reason_ends_nothing() -> None:
     reply = streamed(chunk("", content="a"), chunk("", content="b"))
     assert reply.finish_reason is None
@@ -401,6 +427,46 @@ def test_a_finish_reason_is_not_taken_back_by_the_chunk_that_follows() -> None:
 @pytest.mark.parametrize("choices", [{"delta": {"content": "x"}}, [{"text": "x"}], [{"message": {"content": "x"}}]])
 def test_other_forms_of_a_choice_are_read(choices: Any) -> None:
     assert streamed({"choices": choices}).text == "x"
+
+
+def test_a_message_that_repeats_its_pieces_and_goes_on_is_read_to_its_end() -> None:
+    whole = {"choices": [{"message": {"content": "Hello world"}, "finish_reason": "stop"}]}
+    assert streamed(chunk(content="Hel"), whole).text == "Hello world"
+    assert streamed(chunk(content="Hello world"), whole).text == "Hello world"
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+@pytest.mark.parametrize("whole", ["The keeper counted the ships.", "x = 1\nx = 1\nx = 1\n", "Élan 😀 and more"])
+@pytest.mark.parametrize("words", [1, 2])
+def test_pieces_that_each_hold_all_of_it_so_far_are_told_once(field: str, whole: str, words: int) -> None:
+    places = [*[n for n, sign in enumerate(whole) if sign in " \n"][::words], len(whole), len(whole)]
+    reply = streamed(chunk(role="assistant", content=""), *(chunk(**{field: whole[:end]}) for end in places))
+    message = reply.message().model_dump()
+    assert message[field] == whole
+    assert wire.CUMULATIVE in reply.notes
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["ha", "haha", " it goes on"],
+        ["ha", "haha"],
+        ["a", "aa", "aaa", "aaaa", "aaaaa"],
+        ["1", "10", "100", "2"],
+        ["no", "no, not", "no, not", "no"],
+    ],
+)
+def test_pieces_that_happen_to_begin_like_the_one_before_are_joined(pieces: list[str]) -> None:
+    reply = streamed(*(chunk(content=piece) for piece in pieces))
+    assert reply.text == "".join(pieces)
+    assert not reply.notes
+
+
+def test_an_answer_that_ends_while_it_is_open_which_way_its_pieces_are_meant_loses_nothing() -> None:
+    body = Body(reply := wire.Reply(), "text/event-stream")
+    body.feed(frame(chunk(content="Oslo")) + frame(chunk(content="Oslo is")))
+    reply.close()
+    assert reply.text == "OsloOslo is"
 
 
 def test_of_several_choices_the_first_is_read() -> None:
@@ -531,6 +597,28 @@ def test_thinking_at_the_head_of_an_answer_is_reasoning(said: str, reasoning: st
         assert (getattr(message, "reasoning_content", None), message.content) == (reasoning, text)
 
 
+@pytest.mark.parametrize(
+    ("said", "reasoning", "text"),
+    [
+        ("hm, yes\n</think>\n\nA.", "hm, yes", "A."),
+        ("hm, yes.</think>\nA.", "hm, yes.", "A."),
+        ("hm `x` </THINK> \nA.", "hm `x`", "A."),
+        ("only thoughts</think>", "only thoughts", ""),
+        ("The tag </think> ends it.", None, "The tag </think> ends it."),
+        ("Write `</think>\n` there.", None, "Write `</think>\n` there."),
+        ("```\n</think>\n```\nends it", None, "```\n</think>\n```\nends it"),
+        ("first <think>\n</think>\nthen", None, "first <think>\n</think>\nthen"),
+        ("a</think>\nb</think>\nc", None, "a</think>\nb</think>\nc"),
+    ],
+)
+def test_reasoning_without_its_opening_tag_is_known_only_where_that_is_clear(
+    said: str, reasoning: str | None, text: str
+) -> None:
+    for reply in (streamed(chunk("stop", content=said)), read([document(content=said)])):
+        message = reply.message()
+        assert (getattr(message, "reasoning_content", None), message.content) == (reasoning, text)
+
+
 def test_text_is_not_held_back_longer_than_it_may_be_a_tag() -> None:
     reply = wire.Reply()
     assert reply.feed_chunk(chunk(content=" <th")) == []
@@ -587,6 +675,33 @@ def test_another_name_begins_another_call_though_the_first_had_no_arguments() ->
 
 def test_more_arguments_behind_complete_ones_are_another_call_of_that_name() -> None:
     assert called(call('{"x":1}', name="f", index=0), call('{"y":2}', index=0)) == [("f", '{"x":1}'), ("f", '{"y":2}')]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"index": 0},
+        {"index": 0, "id": "a"},
+        {"index": 0, "id": "a", "name": "f"},
+        {"index": 0, "id": None, "name": None},
+        {"id": "a", "name": "f"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("arguments", ['{"x":1}', ' {"x":1}\n', json.dumps('{"x":1}')])
+def test_a_call_told_once_more_when_it_is_complete_is_one_call(again: dict[str, Any], arguments: str) -> None:
+    pieces = [call("", name="f", id="a", index=0), call('{"x"', index=0), call(":1}", index=0)]
+    assert called(*pieces, call(arguments, **again)) == [("f", '{"x":1}')]
+
+
+@pytest.mark.parametrize("again", [{"index": 1, "id": "b"}, {"index": 0, "id": "b"}, {"index": 1}])
+def test_equal_calls_of_other_ids_or_indexes_are_as_many_calls(again: dict[str, Any]) -> None:
+    pieces = [call('{"x":1}', name="f", id="a", index=0), call('{"x":1}', name="f", **again)]
+    assert called(*pieces) == [("f", '{"x":1}')] * 2
+
+
+def test_equal_calls_with_a_name_and_nothing_else_are_as_many_calls() -> None:
+    assert called(call('{"x":1}', name="f"), call('{"x":1}', name="f")) == [("f", '{"x":1}')] * 2
 
 
 @pytest.mark.parametrize("index", [None, 0, 3])

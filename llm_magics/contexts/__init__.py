@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llm_magics.errors import PromptError, short
@@ -24,6 +24,7 @@ KINDS = {
     "polars.dataframe.frame.DataFrame": "frame:describe",
     "polars.series.series.Series": "frame:describe",
     "pyarrow.lib.Table": "frame:describe",
+    "pyarrow.lib.RecordBatch": "frame:describe",
     "numpy.ndarray": "array:describe",
 }
 # Things that have no text of their own, and what to put instead.
@@ -60,7 +61,7 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
         PromptError: it has no text, or more than ``budget`` characters of it.
     """
     for is_one, kind, instead in _UNTELLABLE:
-        if is_one(obj):
+        if _is(is_one, obj):
             raise PromptError(f"{short(name)} is {kind}, which has no text: put {instead}. Nothing was sent.")
     try:
         told = _told(obj, budget)
@@ -71,6 +72,14 @@ def describe(obj: Any, name: str, budget: int = BUDGET) -> str:
     if len(told) > budget:
         raise too_long(name, len(told), budget)
     return told
+
+
+def _is(is_one: Callable[[Any], bool], obj: Any) -> bool:
+    """Whether it is one; False of an object that cannot even be asked, as a proxy of something that is not there."""
+    try:
+        return bool(is_one(obj))
+    except Exception:  # noqa: BLE001 - the object answers for its class, and may raise anything
+        return False
 
 
 def too_long(name: str, size: int, budget: int) -> PromptError:
@@ -86,22 +95,33 @@ def _told(obj: Any, budget: int) -> str:
         return str(_teller(obj)(obj, budget))
     except (TooLarge, Untellable):
         raise
-    except Exception as error:  # noqa: BLE001 - the user's own class, or its library, may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own class, or its library, may raise anything
         return f"<{type(obj).__name__}: its text failed with {type(error).__name__}>"
 
 
 def _teller(obj: Any) -> Callable[[Any, int], str]:
     if callable(getattr(type(obj), "_repr_llm_", None)):
         return lambda obj, budget: str(obj._repr_llm_())
-    for base in type(obj).__mro__:
-        row = KINDS.get(f"{base.__module__}.{base.__qualname__}")
-        if row:
-            module, function = row.split(":")
-            teller: Callable[[Any, int], str] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-            return teller
+    if row := known_as(obj, KINDS):
+        module, function = row.split(":")
+        teller: Callable[[Any, int], str] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        return teller
     from llm_magics.contexts import text
 
     return text.describe
+
+
+def known_as(obj: Any, kinds: Mapping[str, str]) -> str | None:
+    """The row of the nearest of its classes that such a table of ``module.Class`` names; None where there is none."""
+    for base in type(obj).__mro__:
+        if row := kinds.get(f"{base.__module__}.{base.__qualname__}"):
+            return row
+    return None
+
+
+def is_frame(obj: Any) -> bool:
+    """Whether it is a dataframe or a series, of whichever library."""
+    return (known_as(obj, KINDS) or "").startswith("frame:")
 
 
 def _name_of(obj: Any) -> str:

@@ -37,9 +37,10 @@ def start(pace: float = PACE) -> Demo:
     # imported here, because most sessions name a real model and never need a server
     import secrets
 
+    from llm_magics.demo.reply import BRIEF
     from llm_magics.demo.server import Server
 
     key = secrets.token_hex(24)
-    server = Server(key=key, model=MODEL, pace=pace)
+    server = Server(key=key, models=(MODEL, BRIEF), pace=pace)
     server.start()
     return Demo(f"http://127.0.0.1:{server.server_port}/v1", key, MODEL, server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from llm_magics.demo import words
 
@@ -88,6 +89,15 @@ class Given:
         spelled = re.escape(label).replace("_", r"[\s_-]")
         found = re.search(rf"(?<!\w){spelled}\s*[=:]\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s,;]+))", self.text, re.IGNORECASE)
         return next((group for group in found.groups() if group is not None), None) if found else None
+
+    def behind_own(self) -> str | None:
+        """The word behind one of the tool's own: `sales` in `describe the frame sales`."""
+        own = {words.stem(word) for word in self.ignored}
+        said: list[str] = re.findall(r"[^\W\d_]\w*", self.text)
+        for word, behind in pairwise(said):
+            if words.stem(word) in own and words.stem(behind) not in own and behind.lower() not in words.STOP:
+                return behind
+        return None
 
     def take_quoted(self) -> str | None:
         return self.quoted.pop(0) if self.quoted else None

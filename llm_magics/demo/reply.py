@@ -22,6 +22,9 @@ _FENCED = re.compile(
     r"\bfenced?\b|\bcode\s+(?:block|fence)s?\b|\bonly\s+(?:the\s+)?(?:python\s+)?code\b", re.IGNORECASE
 )
 
+BRIEF = "brief"  # the model that answers in a sentence, so that there is something to compare the demo with
+
+_ROOM = 100  # words that an answer must be allowed for an introduction to stand before it
 
 _UNSEEN = {
     "pictures": "I cannot see pictures, so I only go by your words.",
@@ -69,11 +72,18 @@ class Replies:
         exact = _exact(request)
         if exact is not None:
             return exact
-        paragraphs = [*self._introduction(), *_unseen(request), _prose(request)]
+        if request.model == BRIEF:
+            return words.first_sentence(_prose(request))
+        paragraphs = [*self._introduction(request), *_unseen(request), _prose(request)]
         return "\n\n".join(paragraphs)
 
-    def _introduction(self) -> list[str]:
-        """Said once, so that nobody takes the demo for a model, and nobody has to read it twice."""
+    def _introduction(self, request: Request) -> list[str]:
+        """Said once, so that nobody takes the demo for a model, and nobody has to read it twice.
+
+        Not where there is no room for it beside an answer: whoever asks for so little only wants to see it work.
+        """
+        if request.max_tokens is not None and request.max_tokens < _ROOM:
+            return []
         with self._lock:
             first, self._introduced = not self._introduced, True
         return [answers.INTRODUCTION] if first else []

@@ -81,10 +81,11 @@ class Request:
         return self.messages[len(self.messages) - count :]
 
 
-def parsed(body: bytes, model: str) -> Request:
-    """The request in a body, for the one model there is."""
+def parsed(body: bytes, models: Sequence[str]) -> Request:
+    """The request in a body, for one of the models there are."""
     data = _decoded(body)
-    _check_model(_need(data, "model", str), model)
+    model = _need(data, "model", str)
+    _check_model(model, models)
     tools = tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(_get(data, "tools", list) or ()))
     choice, named = _tool_choice(data.get("tool_choice"), tools)
     _check_temperature(_get(data, "temperature", float))
@@ -139,9 +140,10 @@ def _need(data: dict[str, Any], name: str, kind: type, prefix: str = "") -> Any:
     return value
 
 
-def _check_model(asked: str, known: str) -> None:
-    if asked != known:
-        message = f"The model `{asked[:100]}` does not exist here; the model of this server is `{known}`."
+def _check_model(asked: str, known: Sequence[str]) -> None:
+    if asked not in known:
+        listed = " and ".join(f"`{name}`" for name in known)
+        message = f"The model `{asked[:100]}` does not exist here; the models of this server are {listed}."
         raise RefusedError(404, message, code="model_not_found", param="model")
 
 

@@ -12,6 +12,7 @@ from llm_magics.demo.request import Message
 _SHORT = 300
 _MOST_ROWS = 50
 _LONGEST = 4000
+_NOT_RUN = re.compile(r"not run: (?=\S)", re.IGNORECASE)
 _FAILED = re.compile(
     r"(?:the\s+)?(?:tool\s+)?(?:call\s+)?(?:error|failed|exception)\b[\s:–-]*|(?=\w+(?:Error|Exception):)",
     re.IGNORECASE,
@@ -37,6 +38,8 @@ def _told(result: Message, function: object) -> str:
     problem = _problem(text, data)
     if problem is not None:
         return f"{who} failed with an error:{_quoted(problem)}"
+    if refused := _NOT_RUN.match(text):
+        return f"{who} was not run:{_quoted(text[refused.end() :])}"
     if not text:
         return f"{who} returned nothing."
     if isinstance(data, dict | list) and data:
@@ -74,8 +77,11 @@ def _problem(text: str, data: Any) -> str | None:
 
 def _quoted(text: str) -> str:
     text = text.strip()[:_LONGEST]
-    if "\n" in text or len(text) > _SHORT:
-        return "\n\n" + "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    if "\n" in text:  # its lines mean something: a quotation would run them together
+        fence = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`+", text))])
+        return f"\n\n{fence}text\n{text}\n{fence}"
+    if len(text) > _SHORT:
+        return f"\n\n> {text}"
     return f" {text}" if text.endswith((".", "!", "?")) else f" {text}."
 
 

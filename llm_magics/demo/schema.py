@@ -43,6 +43,7 @@ _COUNTED = words.listed("count n num times quantity amount")
 _PATH = r"(?<![\w:/~.-])[~\w./-]*(?:/[\w.-]+|\w\.\w{1,5}\b)/?"
 _PATTERNS = (
     (frozenset({"email", "mail", "to", "recipient", "cc"}), r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    (frozenset({"sql"}), r"(?<![\w.\"'`])(?:SELECT|select)\s[^;`]+"),
     (frozenset({"url", "uri", "link", "website"}), r"https?://[^\s<>\"')]+"),
     (frozenset({"path", "file", "filename", "folder", "directory"}), _PATH),
     (frozenset({"expression", "formula", "equation", "calculation"}), r"[\d(][\d\s+\-*/().^%]{0,200}[\d)]"),
@@ -303,6 +304,8 @@ class Filler:
             quoted = self._given.take_quoted()
             if quoted is not None:
                 return quoted
+        if wanted and place.name == "name" and (own := self._given.behind_own()):
+            return own
         if said & _ASKED and not said & _NAMED:
             return _SEARCHED.sub("", self._given.text).strip(" ?") if wanted and not self._everything else None
         if wanted or said & _NAMED:

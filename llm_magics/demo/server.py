@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,8 +32,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, key: str, model: str, pace: float) -> None:
-        self.model = model
+    def __init__(self, key: str, models: Sequence[str], pace: float) -> None:
+        self.models = tuple(models)
         self.pace = pace
         self.created = int(time.time())
         self.replies = Replies()
@@ -160,22 +160,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, body: bytes) -> None:
         path = self.path.partition("?")[0].rstrip("/").removeprefix("/v1")
-        model_path = f"/models/{self.server.model}"
-        allowed = {"/chat/completions": "POST", "/models": "GET", model_path: "GET"}.get(path)
+        models = {f"/models/{model}": model for model in self.server.models}
+        allowed = {"/chat/completions": "POST", "/models": "GET", **dict.fromkeys(models, "GET")}.get(path)
         if allowed is None:
             raise RefusedError(404, "There is nothing at this address; try /v1/chat/completions.", code="unknown_url")
         if self.command != allowed:
             raise RefusedError(405, f"This address only takes {allowed}.", code="method_not_allowed")
         if path == "/chat/completions":
-            self._complete(parsed(body, self.server.model))
+            self._complete(parsed(body, self.server.models))
         else:
-            self._send_json(200, self._models() if path == "/models" else self._model())
+            self._send_json(200, self._model(models[path]) if path in models else self._models())
 
     def _models(self) -> Json:
-        return {"object": "list", "data": [self._model()]}
+        return {"object": "list", "data": [self._model(model) for model in self.server.models]}
 
-    def _model(self) -> Json:
-        return {"id": self.server.model, "object": "model", "created": self.server.created, "owned_by": "llm_magics"}
+    def _model(self, model: str) -> Json:
+        return {"id": model, "object": "model", "created": self.server.created, "owned_by": "llm_magics"}
 
     def _complete(self, request: Request) -> None:
         reply = self.server.replies.to(request)

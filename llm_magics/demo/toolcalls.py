@@ -14,7 +14,7 @@ from llm_magics.demo.schema import Filler, as_json
 from llm_magics.demo.shapes import Schema
 
 _MOST_CALLS = 8
-_NAME_COUNTS, _PARAMETER_COUNTS = 3, 2
+_NAME_COUNTS, _PARAMETER_COUNTS, _VERB_COUNTS = 3, 2, 3
 # words of any description, which tell nothing about what a tool is for
 _COMMON = frozenset(
     map(
@@ -37,6 +37,7 @@ _RELATED = {
     "mail": "email send message",
     "currency": "exchange convert dollars euros usd eur",
     "distance": "far long km kilometres miles route",
+    "sql": "select",
     "dice": "roll die random",
 }
 
@@ -84,10 +85,17 @@ def _score(question: str, tool: Tool) -> int:
     parameters = " ".join(properties) if isinstance(properties, dict) else ""
     name = _terms(tool.name)
     return (
-        _NAME_COUNTS * len(said & (name | _widened(name)))
+        _VERB_COUNTS * _begins_with(question, tool.name)
+        + _NAME_COUNTS * len(said & (name | _widened(name)))
         + _PARAMETER_COUNTS * len(said & _terms(parameters))
         + len(said & _terms(tool.description))
     )
+
+
+def _begins_with(question: str, name: str) -> bool:
+    """Whether a question says at once what to do, in the tool's own word: `List my frames` is for `list_frames`."""
+    first = re.match(r"\W*(\w+)", question)
+    return first is not None and words.stem(first[1]) in {words.stem(piece) for piece in words.pieces(name)}
 
 
 def _terms(text: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(r"(?<![\w-])--?[a-z][\w-]*|%{1,2}[a-z]\w*|\w+", re.IGNORECASE)
+_HEAD = re.compile(r"[#|>]|```|\*\*[^*]*\*\*$")  # what begins no prose, or is nothing but a title
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -63,3 +64,10 @@ def count(text: str) -> int:
 def in_pieces(text: str) -> list[str]:
     """The text word by word, each with the space behind it, so that joining them gives the text back."""
     return re.findall(r"\s*\S+\s*", text) if text.strip() else [text] * bool(text)
+
+
+def first_sentence(text: str) -> str:
+    """What a text begins with, up to the end of its first sentence or line of prose."""
+    line = next((line for line in text.splitlines() if line and not _HEAD.match(line)), text)
+    end = re.search(r"[.!?](?=\s|$)", line)
+    return line[: end.end()] if end else line.rstrip(":")

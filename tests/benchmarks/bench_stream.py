@@ -19,7 +19,7 @@ from llm_magics.events import Ask
 from llm_magics.live import Silent
 from llm_magics.session import current
 def drain(model):
-    return len(current().ask(Ask(prompt="hi", model="openai/" + model), {}, lambda who: Silent()).text)
+    return len(current().ask(Ask(prompt="hi", models=("openai/" + model,)), {}, lambda who: Silent()).text)
 """
 ONCE = """
 drain("n50-chars4")

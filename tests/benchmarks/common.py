@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parents[1]
+# Installed packages are compiled once, not at each start: a machine that is told otherwise would measure its compiler.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @contextmanager

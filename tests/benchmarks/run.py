@@ -8,6 +8,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-for name in ("bench_load", "bench_call", "bench_stream", "bench_page"):
+NAMES = (
+    "bench_load",
+    "bench_call",
+    "bench_stream",
+    "bench_tools",
+    "bench_page",
+    "bench_render",
+    "bench_compare",
+    "bench_interrupt",
+)
+
+for name in NAMES:
     print(f"\n== {name}", flush=True)
     subprocess.run([sys.executable, str(HERE / f"{name}.py"), *sys.argv[1:]], check=True, cwd=HERE)

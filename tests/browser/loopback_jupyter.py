@@ -28,7 +28,15 @@ App = Literal["lab", "notebook"]
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 PATIENCE = 60_000  # milliseconds for what a busy machine may take long to do
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VIRTUAL_ENV")  # no keys, no proxies, no one's settings
+ENVIRONMENT = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+)  # no keys, no proxies, no one's settings
 LOOPBACK = ("127.0.0.1", "localhost")
 CHROMIUM_FLAGS = (
     "--no-sandbox",  # Chromium refuses to be sandboxed as root, and root is who runs the gate
@@ -70,6 +78,7 @@ class Server:
     port: int
     token: str
     root: Path
+    data: Path
 
     def url(self, app: App, notebook: str) -> str:
         """Where a notebook of its root folder opens."""
@@ -91,7 +100,7 @@ def serve(folder: Path) -> Iterator[Server]:
     """Run a server with everything it keeps in `folder`, its notebooks in `folder`/notebooks."""
     home, root = folder / "home", folder / "notebooks"
     root.mkdir(parents=True)
-    server = Server(_free_port(), secrets.token_hex(16), root)
+    server = Server(_free_port(), secrets.token_hex(16), root, home / "jupyter" / "data")
     environment = _environment(home)
     _configure(home, server)
     log = folder / "server.log"
@@ -145,7 +154,11 @@ def _configure(home: Path, server: Server) -> None:
         "JupyterNotebookApp": {"expose_app_in_browser": True},
     }
     (home / "jupyter" / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
-    news = home / "jupyter" / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings = home / "jupyter" / "settings" / "@jupyterlab"
+    saving = settings / "docmanager-extension" / "plugin.jupyterlab-settings"
+    saving.parent.mkdir(parents=True)
+    saving.write_text('{"autosave": false}')  # a test saves by itself: two saves at once make the page ask which counts
+    news = settings / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # both would go outside
 

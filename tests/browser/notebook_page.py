@@ -20,6 +20,20 @@ READY = """() => {
     return session?.isReady && session.session?.kernel?.status === 'idle' && panel.content?.widgets?.length > 0;
 }"""
 PANEL = "window.jupyterapp.shell.currentWidget"
+ALL_RAN = f"""() => {PANEL}.content.widgets.every(cell => cell.model.type !== 'code'
+    || (cell.model.executionCount !== null && cell.model.executionState !== 'running'))"""
+
+COMMAND = """([name, given]) => {
+    window.ended = null;
+    const over = failure => { window.ended = {failure: failure ? String(failure) : ''}; };
+    window.jupyterapp.commands.execute(name, given).then(() => over(), error => over(error || 'failed'));
+}"""
+
+START = """() => {
+    window.ran = false;
+    const over = () => { window.ran = true; };
+    window.jupyterapp.commands.execute('notebook:run-cell').then(over, over);
+}"""
 
 SELECT = f"""(index) => {{
     const book = {PANEL}.content;
@@ -70,21 +84,27 @@ class NotebookPage:
 
     def command(self, name: str, **arguments: Any) -> None:
         """Run one of the application's commands to its end."""
-        script = "([name, given]) => window.jupyterapp.commands.execute(name, given).then(() => null)"
-        self.page.evaluate(script, [name, arguments])
+        self.page.evaluate(COMMAND, [name, arguments])
+        self.page.wait_for_function("() => window.ended", timeout=5 * PATIENCE)  # a promise alone may never end
+        failure = self.page.evaluate("() => window.ended.failure")
+        assert not failure, f"{name}: {failure}"
 
     def run_all(self) -> None:
         """Run every cell, and wait until they have run."""
         self.command("notebook:run-all-cells")
 
+    def wait_until_all_ran(self) -> None:
+        """Wait for cells behind one that failed as expected, which the application itself does not wait for."""
+        self.page.wait_for_function(ALL_RAN, timeout=5 * PATIENCE)
+
     def start(self, index: int) -> None:
         """Run one cell, and do not wait."""
         self.select(index)
-        self.page.evaluate("() => { window.running = window.jupyterapp.commands.execute('notebook:run-cell'); }")
+        self.page.evaluate(START)
 
     def finish(self) -> None:
         """Wait until the cell that was started has run."""
-        self.page.evaluate("() => window.running.then(() => null)")
+        self.page.wait_for_function("() => window.ran", timeout=5 * PATIENCE)  # a promise alone may never end
 
     def run(self, index: int) -> None:
         """Run one cell, and wait until it has run."""

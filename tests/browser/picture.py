@@ -1,6 +1,6 @@
-"""Takes the README's picture, so that it shows what this version does.
+"""Takes the README's pictures, so that they show what this version does.
 
-    python tests/browser/picture.py docs/first_answer.png
+python tests/browser/picture.py docs/first_answer.png docs/tools.png
 """
 
 from __future__ import annotations
@@ -23,36 +23,52 @@ TIDY = """
 """
 
 
-def notebook() -> nbformat.NotebookNode:
-    """What the picture shows."""
+SALES = """import pandas as pd
+sales = pd.DataFrame({"region": ["north", "south", "north", "west"], "sold": [120, 80, 140, 95]})"""
+ASKED = "%%llm --tools frames\nRun SELECT region, sum(sold) AS sold FROM sales GROUP BY region ORDER BY sold DESC"
+
+
+def first_answer() -> nbformat.NotebookNode:
+    """A prompt, and its answer."""
     book = code("%load_ext llm_magics", QUESTION)
     book.cells.insert(0, nbformat.v4.new_markdown_cell(TITLE))
     return book
 
 
+def tools() -> nbformat.NotebookNode:
+    """A dataframe that is asked about."""
+    return code("%load_ext llm_magics\n" + SALES, ASKED)
+
+
+PICTURES = {"first_answer": first_answer, "tools": tools}
+
+
 def take(page: NotebookPage, path: Path) -> None:
-    """Run the notebook, and take a picture of its panel alone."""
+    """Run the notebook, and take a picture of its panel alone, with what is folded in it open."""
     page.command("application:toggle-left-area")
     page.run_all()
     page.save()
     page.page.add_style_tag(content=TIDY)
     page.select(1)
+    for summary in page.page.locator(".jp-OutputArea summary:visible").all():
+        summary.click()
     page.page.wait_for_timeout(1000)
     page.page.locator(".jp-NotebookPanel:visible").screenshot(path=path)
 
 
 def main(arguments: list[str]) -> str | None:
     """The exit status: nothing, or why there is no picture."""
-    if len(arguments) != 1:
-        return "usage: python tests/browser/picture.py PICTURE.png"
+    paths = [Path(argument) for argument in arguments]
+    if not paths or not {path.stem for path in paths} <= set(PICTURES):
+        return f"usage: python tests/browser/picture.py FOLDER/NAME.png …, of the names {', '.join(PICTURES)}"
     if problem := missing_part():
         return f"no picture: {problem}"
-    path = Path(arguments[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "jupyter") as server, browse() as browser:
         context = browser.new_context(viewport=WINDOW)
-        take(open_page(context, server, "lab", notebook(), "first_answer"), path)
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            take(open_page(context, server, "lab", PICTURES[path.stem](), path.stem), path)
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
     return None
 
 

@@ -109,6 +109,7 @@ def test_an_interrupted_answer_keeps_its_text_and_the_next_cell_runs(
     assert endpoint.wait_for_disconnect()
     assert "word word word word" in shown.inner_text()
     assert "Traceback" not in shown.inner_text()
+    notebook.finish()  # the kernel drops what it is sent before it has told of the interrupt
     notebook.run(2)
     notebook.output(2).get_by_text("still here").wait_for()
     notebook.shot(shots / f"interrupted_{app}.png")
@@ -165,9 +166,7 @@ def test_a_hostile_answer_does_nothing_where_plain_markdown_would_act(
     outside.clear()
 
 
-def test_reasoning_is_folded_and_tool_calls_are_open(
-    open_notebook: Opener, endpoint: FarEnd, shots: Path
-) -> None:
+def test_reasoning_is_folded_and_tool_calls_are_open(open_notebook: Opener, endpoint: FarEnd, shots: Path) -> None:
     calls = [("get_weather", {"city": "Oslo", "unit": "celsius"}), ("get_time", {"zone": "Europe/Oslo"})]
     thoughts = "The user asks about Oslo. I need the weather and the time there. " * 4
     endpoint.calls_tools(calls, text="I will look that up.", reasoning=thoughts, gap=0.03)

@@ -31,9 +31,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -42,60 +40,12 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-import platformdirs
+from engines.npm import Package, environment
 
-PACKAGE = "@copilotkit/aimock"
-VERSION = "1.43.0"
+PACKAGE = Package("@copilotkit/aimock", "1.43.0")
 START_SECONDS = 15.0
 LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
-
-
-def cache_folder() -> Path:
-    """Where the npm package lives: LLM_MAGICS_NODE_CACHE, else a folder in the user's cache."""
-    return Path(os.environ.get("LLM_MAGICS_NODE_CACHE") or platformdirs.user_cache_path("llm_magics") / "node")
-
-
-def available() -> tuple[bool, str]:
-    """Whether aimock can be started, and if not, why; installs it only when LLM_MAGICS_INSTALL_NODE=1."""
-    if not shutil.which("node"):
-        return False, "aimock needs Node.js, and there is no `node` on the PATH"
-    if _installed_version() != VERSION and os.environ.get("LLM_MAGICS_INSTALL_NODE") == "1":
-        problem = _install()
-        if problem:
-            return False, problem
-    found = _installed_version()
-    if found is None:
-        return False, f"{PACKAGE} is not in {cache_folder()}; LLM_MAGICS_INSTALL_NODE=1 installs it"
-    if found != VERSION:
-        return False, f"{PACKAGE} in {cache_folder()} is {found}, these tests know {VERSION}"
-    return True, ""
-
-
-def _package_folder() -> Path:
-    return cache_folder() / "node_modules" / PACKAGE
-
-
-def _installed_version() -> str | None:
-    try:
-        return json.loads((_package_folder() / "package.json").read_text())["version"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _install() -> str:
-    """Install the one pinned version; the answer is what went wrong, or nothing."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return "aimock is not installed, and there is no `npm` on the PATH to install it"
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    # --prefix, because npm otherwise installs into the nearest parent folder that looks like a package
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-    try:
-        done = subprocess.run([*command, f"{PACKAGE}@{VERSION}"], capture_output=True, text=True, timeout=300)
-    except subprocess.TimeoutExpired:
-        return "npm install took more than 300 s"
-    return "" if done.returncode == 0 else f"npm install failed: {done.stderr[-400:]}"
+available = PACKAGE.available
 
 
 @contextlib.contextmanager
@@ -107,7 +57,7 @@ def serve_aimock(
     with tempfile.TemporaryDirectory(prefix="aimock-") as folder:
         file = Path(folder) / "fixtures.json"
         file.write_text(json.dumps(entries), encoding="utf-8")
-        script = str(_package_folder() / "dist" / "cli.js")
+        script = str(PACKAGE.folder / "dist" / "cli.js")
         # port 0: the system picks a free one, and no other process can take it in between
         command = ["node", script, "-p", "0", "-h", "127.0.0.1", "-f", str(file), *flags]
         with _running(command, keys) as said:
@@ -118,8 +68,8 @@ def serve_aimock(
 def _running(command: list[str], keys: Sequence[str]) -> Iterator[Queue[str | None]]:
     """A child process, known by the queue of lines it prints (None: it ended)."""
     said: Queue[str | None] = Queue()
-    environment = _environment() | ({"AIMOCK_API_KEYS": ",".join(keys)} if keys else {})
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    given = environment() | ({"AIMOCK_API_KEYS": ",".join(keys)} if keys else {})
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=given)
     reader = threading.Thread(target=_drain, args=(child, said), daemon=True)
     reader.start()
     try:
@@ -133,12 +83,6 @@ def _running(command: list[str], keys: Sequence[str]) -> Iterator[Queue[str | No
             child.wait()
         reader.join(timeout=5)
         child.stdout.close()
-
-
-def _environment() -> dict[str, str]:
-    """No keys and no proxies: a stand-in for providers has no business with real ones."""
-    wanted = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "USERPROFILE")
-    return {name: os.environ[name] for name in wanted if name in os.environ}
 
 
 def _drain(child: subprocess.Popen[str], said: Queue[str | None]) -> None:

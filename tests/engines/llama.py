@@ -36,12 +36,12 @@ def available() -> tuple[bool, str]:
 
 @contextlib.contextmanager
 def serve_llama(
-    path: Path | str, alias: str = "tiny", *, n_ctx: int = 8192, n_parallel: int = 2
+    path: Path | str, alias: str = "tiny", *, n_ctx: int = 8192, n_parallel: int = 2, jinja: bool = True
 ) -> Iterator[tuple[str, str]]:
     """Serve a GGUF file under that model name and give (base_url, key); n_ctx is shared by n_parallel slots."""
     key = secrets.token_hex(16)
     # over stdin, because arguments and environments can be read by others
-    order = {"path": str(path), "alias": alias, "n_ctx": n_ctx, "n_parallel": n_parallel, "key": key}
+    order = {"path": str(path), "alias": alias, "n_ctx": n_ctx, "n_parallel": n_parallel, "key": key, "jinja": jinja}
     with tempfile.TemporaryFile("w+") as log, _child(order, log) as child:
         address = _address(child, log)
         _wait_until_ready(child, address, log)
@@ -110,7 +110,7 @@ def _serve(order: dict[str, object]) -> None:
     wish.hostnames, wish.port = ["127.0.0.1"], 0
     wish.api_keys, wish.cors_origins = [order["key"]], "http://127.0.0.1"
     wish.ui, wish.endpoint_slots, wish.offline = False, False, True
-    wish.fit_params, wish.warmup, wish.use_jinja = False, False, True
+    wish.fit_params, wish.warmup, wish.use_jinja = False, False, order["jinja"]
     wish.n_ctx, wish.n_parallel, wish.cache_ram_mib = order["n_ctx"], order["n_parallel"], 64
     wish.cpuparams.n_threads = 1  # threads that wait for each other crawl where cores are busy
     server = xllamacpp.Server(wish)
