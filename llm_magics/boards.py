@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from llm_magics import columns, comparing, widgets
+from llm_magics import comparing, widgets
 from llm_magics.channel import Channel
-from llm_magics.comparison import Comparison, failure_lines, seen
+from llm_magics.comparisons import columns
+from llm_magics.comparisons.comparison import Comparison, failure_lines, seen
 from llm_magics.lanes import Lane
 from llm_magics.live import Handle, make_way, show, show_widget
-from llm_magics.safe_markdown import escape
+from llm_magics.safe.markdown import escape
 from llm_magics.terminal import PATIENCE, Terminal, write
 
 TAILS = 6_000  # characters of all answers together that are shown while they grow

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import wire
-from llm_magics.adapt import Plan
-from llm_magics.body import Body
-from llm_magics.clocks import Clocks, Stopwatch
-from llm_magics.event_stream import BadPayload
+from llm_magics.endpoints.clocks import Clocks, Stopwatch
+from llm_magics.endpoints.request import messages_of, request_body
+from llm_magics.endpoints.sdk import PATH, api_error, facts, moved_to, options, sdk_errors
 from llm_magics.manager import ModelManager
-from llm_magics.request import messages_of, request_body
+from llm_magics.refusals.adapt import Plan
 from llm_magics.scrub import message_without, scrubbed, without_variables
-from llm_magics.sdk import PATH, api_error, facts, moved_to, options, sdk_errors
+from llm_magics.wire.body import Body
+from llm_magics.wire.event_stream import BadPayload
 
 if TYPE_CHECKING:
     from openai import OpenAI

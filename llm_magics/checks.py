@@ -13,7 +13,7 @@ from llm_magics.tables import page_table, plain_table
 from llm_magics.terminal import PATIENCE
 
 if TYPE_CHECKING:
-    from llm_magics.checkup import Checkup, Row
+    from llm_magics.doctor.checkup import Checkup, Row
 
 NAMES = 14  # columns of a terminal for the probe's name
 HEAD = ("", "checked", "found", "to do")
@@ -53,7 +53,7 @@ def rows(checkup: Checkup, waited: float) -> list[tuple[str, ...]]:
 
 def summary(checkup: Checkup) -> list[str]:
     """How a check went, in a few lines."""
-    from llm_magics.doctor import verdict
+    from llm_magics.doctor.course import verdict
 
     learnt = f"Prompts do without from now on: {', '.join(checkup.learnt)}. See %llm_config --caps."
     return [*verdict(checkup), *([learnt] if checkup.learnt else [])]

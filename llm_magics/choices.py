@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from llm_magics import providers
 from llm_magics.config import host_of
 from llm_magics.configuration import Configuration, is_demo
+from llm_magics.endpoints import providers
 from llm_magics.errors import ConfigError
 from llm_magics.manager import Connection
 from llm_magics.secrets import Secret, redactor_of

@@ -8,8 +8,8 @@ from itertools import groupby
 from random import SystemRandom
 
 from llm_magics import judge
-from llm_magics.columns import Column, Section
-from llm_magics.comparison import Comparison, Entry, failure_lines
+from llm_magics.comparisons.columns import Column, Section
+from llm_magics.comparisons.comparison import Comparison, Entry, failure_lines
 from llm_magics.events import Answer, Ask
 from llm_magics.lanes import Lane, Prepared
 from llm_magics.pictures import Pictures

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_magics import config_files, project_trust, providers, secrets, trust
+from llm_magics import config_files, project_trust, secrets, trust
 from llm_magics.config import (
     SESSION_SETTINGS,
     Config,
@@ -27,6 +27,7 @@ from llm_magics.config import (
     is_loopback,
     openai_base_url,
 )
+from llm_magics.endpoints import providers
 from llm_magics.errors import ConfigError, UnknownModel, UserMistake, cut, did_you_mean, short
 from llm_magics.interrupts import held
 from llm_magics.manager import OPENAI_URL, Connection, ModelManager, connection_for, env_names, keys_at_hand

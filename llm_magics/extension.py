@@ -153,6 +153,6 @@ def _position(context: Any) -> int:
 def mimebundle_of(message: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
     """How a ``ChatCompletionMessage`` looks as a cell's value, whoever made it."""
     from llm_magics import renderers, session
-    from llm_magics.safe_html import safe_bundle
+    from llm_magics.safe.html import safe_bundle
 
     return safe_bundle(renderers.mimebundle(session.current().answers.view_of(message)))

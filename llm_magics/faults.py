@@ -9,11 +9,12 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import errors, wire
-from llm_magics.clocks import ClockRanOut
 from llm_magics.config import host_of, is_loopback
-from llm_magics.event_stream import BadPayload
+from llm_magics.endpoints.clocks import ClockRanOut
+from llm_magics.endpoints.sdk import response_text
+from llm_magics.endpoints.unreached import causes, trouble
 from llm_magics.printable import short_line
-from llm_magics.refusal import (
+from llm_magics.refusals.refusal import (
     LOOKED_INTO,
     NO_SUCH_KEY,
     TOO_LONG,
@@ -25,14 +26,13 @@ from llm_magics.refusal import (
     status_in,
     told_pause,
 )
-from llm_magics.retries import MAX_WAIT, asked_pause
+from llm_magics.refusals.retries import MAX_WAIT, asked_pause
 from llm_magics.scrub import scrubbed
-from llm_magics.sdk import response_text
 from llm_magics.secrets import NO_KEY
-from llm_magics.unreached import causes, trouble
+from llm_magics.wire.event_stream import BadPayload
 
 if TYPE_CHECKING:
-    from llm_magics.exchange import Outcome
+    from llm_magics.endpoints.exchange import Outcome
     from llm_magics.manager import Connection
 
 SAID = 300  # characters of what a server said that are repeated

@@ -12,20 +12,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_magics import wire
-from llm_magics.adapt import Finding, Plan
 from llm_magics.config import host_of
+from llm_magics.endpoints.exchange import Outcome, exchange
 from llm_magics.errors import LLMError, UserMistake
-from llm_magics.event_stream import BadPayload
 from llm_magics.events import Answer, Ask, Cost, Event, Note, Status, Timing
-from llm_magics.exchange import Outcome, exchange
 from llm_magics.faults import explain
 from llm_magics.keyless import Keyless
 from llm_magics.printable import short_line
+from llm_magics.refusals.adapt import Finding, Plan
 from llm_magics.remarks import remarks
 from llm_magics.runtime import Bell, Running, Runtime
 from llm_magics.scrub import message_without
 from llm_magics.usage import cost_of
 from llm_magics.view import View, fold
+from llm_magics.wire.event_stream import BadPayload
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

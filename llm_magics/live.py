@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from llm_magics import call_page, terminal
+from llm_magics import terminal
+from llm_magics.call_views import page as call_page
 from llm_magics.channel import Channel, size_of
 from llm_magics.printable import clean
 from llm_magics.renderers import mimebundle
 from llm_magics.renderers.markdown import MAX_LISTED
 from llm_magics.renderers.text import thought
-from llm_magics.safe_html import WIDGET, safe_bundle
-from llm_magics.safe_markdown import escape, fenced, rebuild
+from llm_magics.safe.html import WIDGET, safe_bundle
+from llm_magics.safe.markdown import escape, fenced, rebuild
 from llm_magics.terminal import PATIENCE
 from llm_magics.view import CallView, View
 

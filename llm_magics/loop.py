@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from llm_magics.endpoints.request import messages_of
 from llm_magics.errors import cut, short
 from llm_magics.events import ToolRun
-from llm_magics.request import messages_of
 
 if TYPE_CHECKING:
     from llm_magics.tools import Flag, Tool

@@ -96,7 +96,7 @@ class LLMMagics(Settings, Magics):
         """
         with told():
             with held():
-                from llm_magics import cells
+                from llm_magics.commands import cells
 
             return cells.run(self.shell, cells.read_ask(self.llm.parser, line, cell), alone=cell is not None)
 
@@ -194,7 +194,7 @@ class LLMMagics(Settings, Magics):
         """
         with told():
             with held():
-                from llm_magics import settings
+                from llm_magics.commands import settings
 
             settings.run(self.shell, settings.read(self.llm_config.parser, line))
 
@@ -212,6 +212,6 @@ class LLMMagics(Settings, Magics):
         """
         with told():
             with held():
-                from llm_magics import voting
+                from llm_magics.commands import voting
 
             voting.vote(self.shell, line)

@@ -18,8 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from llm_magics import error_bodies, logs, providers, secrets
-from llm_magics.clocks import Clocks
+from llm_magics import logs, secrets
 from llm_magics.config import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
@@ -31,6 +30,8 @@ from llm_magics.config import (
     unknown_model,
     without,
 )
+from llm_magics.endpoints import error_bodies, providers
+from llm_magics.endpoints.clocks import Clocks
 from llm_magics.errors import ConfigError, MissingKey, did_you_mean, short
 from llm_magics.key_shapes import masked
 from llm_magics.redaction import LONG, Redactor

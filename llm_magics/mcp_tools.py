@@ -11,8 +11,8 @@ from typing import Any
 from llm_magics.configuration import Configuration, shown_server
 from llm_magics.errors import UserMistake, cut, did_you_mean
 from llm_magics.lines import LineMistake
-from llm_magics.mcp_servers import Servers
-from llm_magics.mcp_spec import Spec
+from llm_magics.mcp.servers import Servers
+from llm_magics.mcp.spec import Spec
 from llm_magics.tools import Tool
 
 TYPED = "%llm_config --mcp"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from llm_magics import config_files, providers, trust
+from llm_magics import config_files, trust
 from llm_magics.config import Layer, Sourced, flatten, host_of, is_loopback
+from llm_magics.endpoints import providers
 from llm_magics.errors import ConfigError
 from llm_magics.manager import env_names
 from llm_magics.printable import clean

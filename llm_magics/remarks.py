@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from llm_magics.adapt import Plan
 from llm_magics.printable import short_line
-from llm_magics.wire import Reply
+from llm_magics.refusals.adapt import Plan
+from llm_magics.wire.reply import Reply
 
 NOTE = 200  # characters of a line
 NAME = 80  # characters of a model's name, which is whatever the server says

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_magics.printable import clean
-from llm_magics.safe_markdown import escape
+from llm_magics.safe.markdown import escape
 
 Cells = Sequence[str]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from llm_magics.asking import question
+from llm_magics.call_views.asking import question
 from llm_magics.errors import ToolLimit
 from llm_magics.events import Answer, Status, Step, Timing
 from llm_magics.interrupts import Hold
@@ -15,7 +15,7 @@ from llm_magics.lanes import Prepared
 from llm_magics.live import Painter
 from llm_magics.loop import Bounds, Call, Conversation, Verdict
 from llm_magics.printable import clean
-from llm_magics.safe_markdown import escape, fenced
+from llm_magics.safe.markdown import escape, fenced
 from llm_magics.tool_runs import run
 from llm_magics.tools import Tool
 from llm_magics.view import CallView, View

@@ -10,7 +10,7 @@ from llm_magics import toolsets
 from llm_magics.acting import only_for_people
 from llm_magics.configuration import Configuration
 from llm_magics.errors import PromptError, ToolMistake, did_you_mean, short
-from llm_magics.mcp_servers import Servers
+from llm_magics.mcp.servers import Servers
 from llm_magics.mcp_tools import server_names, tools_of
 from llm_magics.tools import Policy, Tool
 from llm_magics.tools.functions import tool_of

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
-from llm_magics.body import read_completion
 from llm_magics.events import (
     Answer,
     Event,
@@ -21,6 +20,7 @@ from llm_magics.events import (
     ToolRun,
 )
 from llm_magics.pictures import BLOCKED, Pictures
+from llm_magics.wire.body import read_completion
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessage

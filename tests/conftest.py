@@ -17,7 +17,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from shells import RUNTIME, Shell
 from traitlets.config import Config
 
-from llm_magics import providers, session, unload_ipython_extension
+from llm_magics import session, unload_ipython_extension
+from llm_magics.endpoints import providers
 
 # A slow machine is no failure; and a shell serves all examples of a test.
 NO_FAULT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

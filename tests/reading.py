@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llm_magics import wire
-from llm_magics.body import Body
-from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from llm_magics.wire.body import Body
+from llm_magics.wire.event_stream import BadPayload
 
 
 def read(pieces: Iterable[bytes], content_type: str = "text/event-stream") -> wire.Reply:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import NOT_REFUSALS, REFUSALS
 
-from llm_magics.adapt import Plan
-from llm_magics.refusal import Refusal, haystack
-from llm_magics.retries import pause
-from llm_magics.tool_support import offers_tools, refuses_tools, without_tools
+from llm_magics.refusals.adapt import Plan
+from llm_magics.refusals.refusal import Refusal, haystack
+from llm_magics.refusals.retries import pause
+from llm_magics.refusals.tool_support import offers_tools, refuses_tools, without_tools
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_magics.agreement import agreement, normal
+from llm_magics.comparisons.agreement import agreement, normal
 
 LONG = "The quick brown fox jumps over the lazy dog and then goes away to the forest."
 COUNTED = "The mean of all the many numbers in this sample is {} and there are {} of them."

@@ -13,7 +13,8 @@ from far_end import HELLO, FarEnd
 from mistakes import CANARY, SECONDS, mistake, nothing_sent, sent
 from shells import Shell
 
-from llm_magics import load_ipython_extension, providers, unload_ipython_extension
+from llm_magics import load_ipython_extension, unload_ipython_extension
+from llm_magics.endpoints import providers
 from llm_magics.magics import LLMMagics
 
 LONG = "x" * 500

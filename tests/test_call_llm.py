@@ -20,11 +20,11 @@ from openai.types.chat import ChatCompletionMessage
 from refusals import NOT_REFUSALS, REFUSALS, error
 
 from llm_magics import ModelManager, call_llm, wire
-from llm_magics.adapt import Plan
+from llm_magics.endpoints.exchange import Outcome, exchange
 from llm_magics.errors import LLMError
-from llm_magics.event_stream import BadPayload
 from llm_magics.events import Event, Note, ReasoningDelta, TextDelta, ToolCallDelta
-from llm_magics.exchange import Outcome, exchange
+from llm_magics.refusals.adapt import Plan
+from llm_magics.wire.event_stream import BadPayload
 
 KEY = "sk-far-0123456789"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]

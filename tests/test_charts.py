@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_exports import FAILED, ROWS, row
 
-from llm_magics.charts import plot
+from llm_magics.comparisons.charts import plot
 from llm_magics.errors import UserMistake
 
 

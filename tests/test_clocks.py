@@ -11,7 +11,7 @@ from far_end import FarEnd
 from shells import Shell
 
 from llm_magics import call_llm, errors
-from llm_magics.exchange import USAGE_SECONDS
+from llm_magics.endpoints.exchange import USAGE_SECONDS
 
 LONG = 30.0  # seconds that none of these may take, however slow the machine
 

@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletionMessage
 from shells import Shell
 
 from llm_magics import session
-from llm_magics.comparison import Comparison
+from llm_magics.comparisons.comparison import Comparison
 
 NAMES = ("gpt", "claude", "local")
 WORDS = "The keeper counted the ships that went by, one by one. " * 200

@@ -18,12 +18,12 @@ from nasty import NASTY
 from test_safe_html import Page, strays
 from test_safe_markdown import LIVE
 
-from llm_magics import quantities
-from llm_magics.alignment import align, longest_common
-from llm_magics.differences import KINDS, difference
+from llm_magics.comparisons.differences import KINDS, difference
+from llm_magics.comparisons.side_by_side import Difference, page, plain
 from llm_magics.errors import UserMistake
-from llm_magics.safe_html import clean_html
-from llm_magics.side_by_side import Difference, page, plain
+from llm_magics.safe.html import clean_html
+from llm_magics.texts import quantities
+from llm_magics.texts.alignment import align, longest_common
 
 KIND = [*KINDS, "auto"]
 TEXTS = st.text(st.sampled_from("ab .,\n`{}[]\":1٣2%-'é漢か*#\t\0\ud800\u202e"), max_size=60) | st.text(max_size=40)
@@ -161,7 +161,7 @@ def test_code_without_a_fence_is_all_of_the_text() -> None:
 @pytest.mark.parametrize("times", [100, 9_000])
 def test_code_nested_to_break_a_parser_is_compared_all_the_same(piece: str, times: int) -> None:
     program = (
-        "import sys\nfrom llm_magics.differences import difference\n"
+        "import sys\nfrom llm_magics.comparisons.differences import difference\n"
         "code = sys.argv[1] * int(sys.argv[2])\n"
         "print(difference(f'```python\\n{code}a\\n```', f'```python\\n{code}b\\n```', kind='code').kind)"
     )
@@ -408,7 +408,8 @@ def test_texts_made_to_be_slow_are_compared_all_the_same() -> None:
 
 
 def test_nothing_is_imported_that_a_comparison_does_not_need() -> None:
-    program = "import sys, llm_magics.differences as d; print({'openai', 'pandas', 'IPython', 'nh3'} & {*sys.modules})"
+    program = "import sys, llm_magics.comparisons.differences\n"
+    program += "print({'openai', 'pandas', 'IPython', 'nh3'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
     )

@@ -17,10 +17,10 @@ from engines import aimock, llama
 from shells import Shell
 
 from llm_magics import ModelManager, call_llm, wire
-from llm_magics.adapt import Plan
-from llm_magics.event_stream import BadPayload
+from llm_magics.endpoints.exchange import Outcome, exchange
 from llm_magics.events import TextDelta, ToolCallDelta
-from llm_magics.exchange import Outcome, exchange
+from llm_magics.refusals.adapt import Plan
+from llm_magics.wire.event_stream import BadPayload
 
 pytestmark = pytest.mark.engine
 

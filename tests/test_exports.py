@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from test_safe_html import as_allowed, as_anything
 from test_safe_markdown import COMMONMARK, LIVE
 
+from llm_magics.comparisons.exports import WRITERS, as_csv, as_html, as_json, as_markdown, frame, save
 from llm_magics.errors import UserMistake
-from llm_magics.exports import WRITERS, as_csv, as_html, as_json, as_markdown, frame, save
 
 
 def row(label: str = "gpt", **changes: Any) -> dict[str, Any]:

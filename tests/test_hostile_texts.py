@@ -9,7 +9,7 @@ from payloads import FAMILIES, payloads
 from test_safe_markdown import COMMONMARK, harm, nbconvert
 
 from llm_magics.live import cut_at
-from llm_magics.safe_markdown import rebuild
+from llm_magics.safe.markdown import rebuild
 
 LISTENER = "127.0.0.1:9"
 

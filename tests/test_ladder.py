@@ -13,10 +13,10 @@ from refusals import NOT_REFUSALS, error
 from shells import Shell
 
 from llm_magics import errors
-from llm_magics.adapt import MAX_CHANGES, Plan, fitted
 from llm_magics.config import REQUEST
-from llm_magics.ladder import RUNGS
-from llm_magics.refusal import Refusal, haystack
+from llm_magics.refusals.adapt import MAX_CHANGES, Plan, fitted
+from llm_magics.refusals.ladder import RUNGS
+from llm_magics.refusals.refusal import Refusal, haystack
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "title": "Prime"}}}

@@ -31,8 +31,8 @@ from llm_magics.acting import acting
 from llm_magics.config import child_environment
 from llm_magics.deadlines import Overdue, deadline
 from llm_magics.errors import ConfigError, PromptError, ServerUnusable, UserMistake
-from llm_magics.mcp_servers import Servers
-from llm_magics.mcp_spec import Spec
+from llm_magics.mcp.servers import Servers
+from llm_magics.mcp.spec import Spec
 from llm_magics.mcp_tools import overview, tools_of
 from llm_magics.project_trust import Untrusted
 from llm_magics.session import Session
@@ -578,7 +578,7 @@ def slowly(frame: FrameType, event: str, arg: object) -> Any:
     if event == "line":
         time.sleep(0.1)
         return slowly
-    ours = frame.f_globals.get("__name__") == "llm_magics.mcp_link" and frame.f_code.co_name == "_ask"
+    ours = frame.f_globals.get("__name__") == "llm_magics.mcp.link" and frame.f_code.co_name == "_ask"
     return slowly if ours else None
 
 
@@ -627,7 +627,7 @@ def test_closing_leaves_no_process_no_thread_and_no_task(servers: Servers, tmp_p
 
 PROGRAM = """
 import os, sys, time
-from llm_magics.mcp_servers import Servers
+from llm_magics.mcp.servers import Servers
 servers = Servers()
 servers.add("stubborn", [sys.executable, {server!r}, "--stubborn", "--journal", {journal!r}])
 print("ready", flush=True)
@@ -663,7 +663,7 @@ def test_an_unknown_server_has_a_suggestion(servers: Servers) -> None:
 def test_without_the_library_someone_is_told_what_to_install() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
-        "from llm_magics.mcp_servers import Servers\n"
+        "from llm_magics.mcp.servers import Servers\n"
         "try: Servers().add('x', ['python'])\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )

@@ -17,7 +17,7 @@ from test_safe_markdown import COMMONMARK, JOINER, nbconvert
 from llm_magics.config import checked
 from llm_magics.errors import ConfigError
 from llm_magics.pictures import policy
-from llm_magics.safe_markdown import rebuild
+from llm_magics.safe.markdown import rebuild
 
 CAT = "![cat](https://good.example/cat.png)"
 SHOWN = CAT

@@ -15,8 +15,8 @@ import pytest
 from far_end import FarEnd
 from shells import Shell
 
-from llm_magics import providers
 from llm_magics.config import MODEL_SETTINGS, checked, is_loopback
+from llm_magics.endpoints import providers
 from llm_magics.secrets import Secret
 
 EXPECTED = {

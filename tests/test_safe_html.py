@@ -14,8 +14,8 @@ from test_rendering import PLACES, message, page
 from test_safe_markdown import AROUND, COMMONMARK, LIVE, nbconvert
 
 from llm_magics import live
-from llm_magics.safe_html import PROSE, TAGS, clean_html, leaf, safe_bundle, table, words
-from llm_magics.safe_markdown import rebuild
+from llm_magics.safe.html import PROSE, TAGS, clean_html, leaf, safe_bundle, table, words
+from llm_magics.safe.markdown import rebuild
 from llm_magics.view import view_of
 
 

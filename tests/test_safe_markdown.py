@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from llm_magics.safe_markdown import code_span, escape, fenced, fences, link, prose, rebuild
+from llm_magics.safe.markdown import code_span, escape, fenced, fences, link, prose, rebuild
 
 COMMONMARK = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 JOINER = "\u2060"

@@ -15,7 +15,8 @@ from far_end import Failure, FarEnd, Request
 from IPython.core.error import UsageError
 from shells import Shell
 
-from llm_magics import get_session, providers, secrets
+from llm_magics import get_session, secrets
+from llm_magics.endpoints import providers
 
 CANARY = "sk-canary-0123456789abcdef"
 

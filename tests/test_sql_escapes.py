@@ -193,7 +193,7 @@ def _given(ground: Ground, query: str) -> str:
 
 def test_settings_alone_hold_where_the_reading_of_sql_would_fail(ground: Ground) -> None:
     """The second wall by itself: files, network and variables, without the check of the text."""
-    from llm_magics import sql_runs
+    from llm_magics.frames import sql_runs
 
     hidden_in_caller = hidden_in_module
     for query in escapes.lines(escapes.FILES + escapes.NETWORK + escapes.VARIABLES + escapes.SETTINGS):

@@ -28,8 +28,8 @@ from typing_extensions import TypedDict
 
 import llm_magics
 from llm_magics import call_llm
+from llm_magics.endpoints.request import as_sdk_tool
 from llm_magics.errors import ToolMistake, UserMistake
-from llm_magics.request import as_sdk_tool
 from llm_magics.tools import Tool
 from llm_magics.tools.functions import tool_of
 

@@ -20,7 +20,7 @@ from llm_magics.interrupts import Hold
 from llm_magics.lanes import Prepared
 from llm_magics.live import Silent
 from llm_magics.loop import Bounds
-from llm_magics.mcp_servers import Servers
+from llm_magics.mcp.servers import Servers
 from llm_magics.tool_use import ToolUse
 from llm_magics.tools import FLAGS, Flag, Policy, Tool
 from llm_magics.view import View

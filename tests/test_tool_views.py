@@ -17,8 +17,8 @@ from payloads import payloads
 from test_safe_markdown import COMMONMARK, LIVE, harm, nbconvert
 
 from llm_magics import renderers
-from llm_magics.asking import question
-from llm_magics.call_page import line
+from llm_magics.call_views.asking import question
+from llm_magics.call_views.page import line
 from llm_magics.channel import size_of
 from llm_magics.events import Answer, CallState, Grid, Picture, Step, Timing, ToolRun
 from llm_magics.renderers import markdown, text

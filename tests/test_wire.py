@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from reading import read, story
 
 from llm_magics import wire
-from llm_magics.body import Body
-from llm_magics.event_stream import BadPayload, EventStream
 from llm_magics.events import TextDelta
+from llm_magics.wire.body import Body
+from llm_magics.wire.event_stream import BadPayload, EventStream
 
 DONE = b"data: [DONE]\n\n"
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llm_magics.call_page import Laid, laid_all, written
+from llm_magics.call_views.layout import laid_out
+from llm_magics.call_views.page import Laid, laid_all, written
 from llm_magics.channel import size_of
 from llm_magics.events import OutputFormat
-from llm_magics.layout import laid_out
 from llm_magics.pictures import BLOCKED, Pictures
-from llm_magics.safe_markdown import (
+from llm_magics.safe.markdown import (
     code_span,
     escape,
     fenced,

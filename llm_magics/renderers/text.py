@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from llm_magics import call_lines
-from llm_magics.call_parts import name_of
+from llm_magics.call_views import lines as call_lines
+from llm_magics.call_views.parts import name_of
 from llm_magics.printable import clean
 from llm_magics.view import CallView, View
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_magics.cell_words import counted, line, quoted, word
-from llm_magics.frames_at_hand import Frame, frame_named, frames_at_hand, labelled
+from llm_magics.frames.at_hand import Frame, frame_named, frames_at_hand, labelled
+from llm_magics.frames.cell_words import counted, line, quoted, word
 from llm_magics.tools import Flag, Told, Tool
 
 FLAGS: frozenset[Flag] = frozenset(("reads_private", "reads_untrusted"))

@@ -12,10 +12,10 @@ from types import FrameType
 from typing import Any, TypeVar, get_args, overload
 
 from llm_magics.acting import is_acting
-from llm_magics.docstrings import Described, described
+from llm_magics.endpoints.request import MARK, marked
 from llm_magics.errors import ToolMistake, did_you_mean, short
-from llm_magics.request import MARK, marked
-from llm_magics.signatures import innermost, signature_of, taken_by
+from llm_magics.schemas.docstrings import Described, described
+from llm_magics.schemas.signatures import innermost, signature_of, taken_by
 from llm_magics.tools import FLAGS, Policy, Tool
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,8 +19,8 @@ from typing import Any
 
 from llm_magics.errors import short
 from llm_magics.events import Picture
-from llm_magics.json_schemas import as_list
-from llm_magics.schema_check import check
+from llm_magics.schemas.json_schemas import as_list
+from llm_magics.schemas.schema_check import check
 from llm_magics.surrogates import sendable
 from llm_magics.tools import Flag, Told, Tool
 

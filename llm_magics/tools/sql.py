@@ -6,9 +6,9 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from llm_magics.cell_words import counted, line, quoted
-from llm_magics.frames_at_hand import frames_at_hand
-from llm_magics.sql_runs import QueryFailed, query
+from llm_magics.frames.at_hand import frames_at_hand
+from llm_magics.frames.cell_words import counted, line, quoted
+from llm_magics.frames.sql_runs import QueryFailed, query
 from llm_magics.tools import Flag, Told, Tool
 
 FLAGS: frozenset[Flag] = frozenset(("reads_private", "reads_untrusted"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_magics.key_shapes import masked
 from llm_magics.printable import clean
-from llm_magics.safe_html import clean_html, words
+from llm_magics.safe.html import clean_html, words
 
 
 def available() -> bool:

@@ -20,13 +20,13 @@ from llm_magics.config import Sourced, parse_value
 from llm_magics.errors import ConfigError, UserMistake, short
 from llm_magics.key_shapes import masked, shape_in
 from llm_magics.magic_lines import magic_lines
-from llm_magics.safe_html import leaf, table, words
+from llm_magics.safe.html import leaf, table, words
 from llm_magics.secrets import redactor_of
 from llm_magics.traits import ABSENT
 from llm_magics.widgets import close, readable, show, told
 
 if TYPE_CHECKING:
-    from llm_magics.checkup import Checkup
+    from llm_magics.doctor.checkup import Checkup
     from llm_magics.runtime import Running
     from llm_magics.session import Session
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from markdown_it import MarkdownIt
 from nasty import NASTY
 
-from llm_magics.safe_markdown import rebuild
+from llm_magics.safe.markdown import rebuild
 
 GUIDE = (Path(__file__).parents[2] / "llm_magics" / "demo" / "guide.md").read_text("utf-8")
 

@@ -241,7 +241,7 @@ def compared(endpoint: FarEnd) -> nbformat.NotebookNode:
     cells += ["_.diff('far', 'far/b')", "_.stats()", "%%llm -n 2\nanswer 1", "%%llm -m far far/b\nrefuse 0 0"]
     cells += ["%%llm -m far far/b --blind\nanswer 2", "%llm_vote A", "%llm_config --arena"]
     cells += ["first = %llm answer 3", "second = %llm answer 4"]
-    cells += ["from llm_magics.differences import difference\ndifference(first.content, second.content)"]
+    cells += ["from llm_magics.comparisons.differences import difference\ndifference(first.content, second.content)"]
     cells += ['%%llm -m far far/b --judge far "the best"\nanswer 5']
     return _going_on(code(*cells))
 
@@ -249,7 +249,7 @@ def compared(endpoint: FarEnd) -> nbformat.NotebookNode:
 _TOOLS = '''
 import llm_magics
 import pandas as pd
-from llm_magics.asking import question
+from llm_magics.call_views.asking import question
 from llm_magics.events import ToolRun
 from llm_magics.live import show
 

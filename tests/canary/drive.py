@@ -185,7 +185,7 @@ class Stage(Kernel):
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment of a process whose every file is under the folder."""
-    from llm_magics import providers
+    from llm_magics.endpoints import providers
 
     keys = {name for provider in providers.providers() for name in provider.api_key_env}
     kept = {n: v for n, v in os.environ.items() if n not in keys and not n.startswith(("LLM_", "OPENAI_", "XDG_"))}

@@ -163,8 +163,8 @@ MUTATIONS = (
         "    def create_client",
         "mistakes",
     ),
-    M("frames of cells", "cells.py", "@without_variables\n", "", DROPS),
-    M("frames of mistakes", "cells.py", "    empty_frames(mistake)\n", "", "mistakes"),
+    M("frames of cells", "commands/cells.py", "@without_variables\n", "", DROPS),
+    M("frames of mistakes", "commands/cells.py", "    empty_frames(mistake)\n", "", "mistakes"),
     M(
         "errors that are not to be shown",
         "scrub.py",
@@ -234,7 +234,7 @@ MUTATIONS = (
     M("keys of other endpoints", "manager.py", "*self.parameters, *self.others", "*self.parameters", "look"),
     M(
         "prompts with a key",
-        "preparing.py",
+        "session/preparing.py",
         "            _check_for_keys(body, connection)",
         "            pass",
         "look",
@@ -247,7 +247,7 @@ MUTATIONS = (
         "plan.last_said",
         "in the end",
     ),
-    M("checks", "checkup.py", "self.connection.redactor.text(text)", "text", "look"),
+    M("checks", "doctor/checkup.py", "self.connection.redactor.text(text)", "text", "look"),
     # tools
     M(
         "results of tools",
@@ -268,7 +268,7 @@ MUTATIONS = (
     ),
     M(
         "messages of a conversation",
-        "prompting.py",
+        "session/prompting.py",
         "self._prepared.connection.answer_redactor.value(whole.messages)",
         "whole.messages",
         "look",
@@ -276,14 +276,14 @@ MUTATIONS = (
     # what magics show
     M(
         "the key of a dry run",
-        "cells.py",
+        "commands/cells.py",
         '"Authorization: Bearer ***"',
         '"Authorization: Bearer " + connection.api_key.reveal()',
         "look",
     ),
     M(
         "headers of a dry run",
-        "cells.py",
+        "commands/cells.py",
         'f"{name}: ***" for name, _ in',
         'f"{name}: {_.reveal()}" for name, _ in',
         "look",
@@ -291,13 +291,13 @@ MUTATIONS = (
     ),
     M(
         "the body of a dry run",
-        "cells.py",
+        "commands/cells.py",
         "text = connection.redactor.text(json.dumps(body, indent=2, ensure_ascii=False, default=str))",
         "text = json.dumps(body, indent=2, ensure_ascii=False, default=str)",
         "look",
     ),
     M("lists of models", "choices.py", "asked[name].redactor.value(listed)", "listed", "look"),
-    M("tables of settings", "settings.py", "tuple(masked(cell) for cell in row)", "tuple(row)", "mistakes"),
+    M("tables of settings", "commands/settings.py", "tuple(masked(cell) for cell in row)", "tuple(row)", "mistakes"),
     M(
         "the values of api_key and headers in complaints",
         "config.py",

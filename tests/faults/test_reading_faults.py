@@ -16,9 +16,9 @@ from matrix import ROWS
 from reading import read, story
 
 from llm_magics import wire
-from llm_magics.body import Body
-from llm_magics.event_stream import BadPayload
 from llm_magics.view import view_of
+from llm_magics.wire.body import Body
+from llm_magics.wire.event_stream import BadPayload
 
 SMALL = 10_000  # bytes of a body that is also read byte by byte
 CUTS = 23  # places at which such a body is cut in two

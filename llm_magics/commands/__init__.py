@@ -1,0 +1,1 @@
+"""What each magic does once its line is read: prompts, settings, votes, policies, local models."""
