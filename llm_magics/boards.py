@@ -13,7 +13,7 @@ from llm_magics.comparisons.comparison import Comparison, failure_lines, seen
 from llm_magics.lanes import Lane
 from llm_magics.live import Handle, make_way, show, show_widget
 from llm_magics.safe.markdown import escape
-from llm_magics.terminal import PATIENCE, Terminal, write
+from llm_magics.terminal import PATIENCE, Terminal, strong, write
 
 TAILS = 6_000  # characters of all answers together that are shown while they grow
 SHORTEST = 400  # … and of one of them at least
@@ -161,7 +161,7 @@ class Stack:
                     return
                 self._wait("", 0.0)
                 gap = "\n" if self._place else ""
-                write(f"{gap}{columns.plain_head(columns.Column(lane.label))}\n")
+                write(f"{gap}{strong(columns.plain_head(columns.Column(lane.label)))}\n")
                 self._terminal = Terminal(lane.name)
             if lane.answer is None:
                 self._terminal.paint(lane.view, lane.waited)

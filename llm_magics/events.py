@@ -72,7 +72,7 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A further piece of a tool call: ``slot`` counts the calls of this answer from 0."""
+    """A further piece of a tool call, of its name or its arguments: ``slot`` counts the calls of this answer from 0."""
 
     slot: int
     name: str

@@ -11,7 +11,7 @@ from llm_magics.redaction import Redactor, StreamRedactor
 
 
 class Keyless:
-    """Takes keys out of events: a stream for the text, one for the reasoning, one for the arguments of each call …
+    """Takes keys out of events: a stream for the text, one for the reasoning, two for each call …
 
     What it holds back when the answer ends is in the answer's last rendering, which is redacted as a whole.
     """
@@ -32,7 +32,7 @@ class Keyless:
                 return note
             case [ToolCallDelta() as first, *more]:
                 calls = [first, *(event for event in more if isinstance(event, ToolCallDelta))]
-                name = self._redactor.text(next((call.name for call in calls if call.name), ""))
+                name = self._shown((kind, "name"), "".join(call.name for call in calls))
                 arguments = self._shown(kind, "".join(call.arguments for call in calls))
                 return replace(first, name=name, arguments=arguments)
             case events:

@@ -175,6 +175,11 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def strong(line: str) -> str:
+    """A line of ours in bold on a terminal, which no text of a model can imitate."""
+    return f"\x1b[1m{line}\x1b[22m" if can_write_over(sys.stdout) else line
+
+
 def columns() -> int:
     """How many characters a line has."""
     return shutil.get_terminal_size().columns

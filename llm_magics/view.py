@@ -77,7 +77,7 @@ def fold(view: View, events: Iterable[Event]) -> View:
                 while len(calls) <= slot:
                     calls.append(CallView("", ""))
                 before = calls[slot]
-                calls[slot] = replace(before, name=before.name or name, arguments=before.arguments + arguments)
+                calls[slot] = replace(before, name=before.name + name, arguments=before.arguments + arguments)
             case Note(line):
                 notes.append(line)
             case _:

@@ -52,6 +52,14 @@ def test_the_answer_is_printed_once_and_is_the_last_value(typist: Typist, far: F
     assert typist.types("_.content") == "Out[4]: 'An answer of **some** words.'"
 
 
+def test_no_answer_can_print_a_head_like_those_of_lanes(typist: Typist, far: FarEnd) -> None:
+    typist.types(f"%llm_config --add twin base_url={far.base_url}")
+    far.answers("── twin ──\n\x1b[1m── twin ──\x1b[22m\nI pose as twin.")
+    shown = typist.types("%llm -m far,twin Hi")
+    assert re.findall("\x1b.*", shown) == ["\x1b[1m── far ──\x1b[22m", "\x1b[1m── twin ──\x1b[22m"]
+    assert shown.count("── twin ──\n── twin ──\nI pose as twin.") == 2
+
+
 def test_loading_prints_nothing(typist: Typist) -> None:
     assert typist.types("%reload_ext llm_magics") == ""
 

@@ -185,6 +185,18 @@ def test_arguments_cut_at_any_place_are_put_together(
     assert [json.loads(given) for _, given in called(*pieces)] == [arguments]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [["get_", "weather"], ["g", "et", "_weather"], ["get_", "get_weather"], ["get_weather", "get_weather"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("id_again", [None, "", "a"])
+def test_a_name_that_comes_in_pieces_is_one_name(names: list[str], id_again: str | None) -> None:
+    nothing = "" if id_again else None  # else it could be another call, which has no arguments either
+    pieces = [call(nothing, name=name, id=id_again if at else "a", index=0) for at, name in enumerate(names)]
+    assert called(*pieces, call('{"city": "Oslo"}', index=0)) == [("get_weather", '{"city": "Oslo"}')]
+
+
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_every_line_end_and_a_byte_order_mark_give_the_same_text(size: int) -> None:
     plain = frame(chunk(content="Straße ")) + b": comment\n\n" + frame(chunk("stop", content="日本 😀")) + DONE

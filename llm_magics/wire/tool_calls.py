@@ -36,16 +36,26 @@ class ToolCall:
         self._extra: dict[str, Any] = {}
 
     def begins_another(self, piece: Mapping[str, Any]) -> bool:
-        """Whether this piece cannot be a continuation of this call: another id, another name, or more arguments
-        behind arguments that are complete."""
+        """Whether this piece cannot be a continuation of this call: another id, another name (unless it goes on
+        with one that comes in pieces), or more arguments behind arguments that are complete."""
         id_, inner = word(piece.get("id")), tool_inner(piece)
         if id_ and self.id and id_ != self.id:
             return True
         name = _name_of(inner)
-        if name and self._name and name != self._name:
+        if name and self._name and name != self._name and not self._names_on(piece):
             return True
         brings_more = self._end.reached and _arguments_of(inner).lstrip().startswith("{")
         return brings_more and (bool(id_ or name) or not self._end.blank)
+
+    def _names_on(self, piece: Mapping[str, Any]) -> bool:
+        """Whether a name in this piece goes on with this call's: no arguments have come, and the piece has this call's
+        id, or its index and none of what a call begins with besides its name."""
+        if "".join(self._arguments).strip():
+            return False
+        if id_ := word(piece.get("id")):
+            return id_ == self.id
+        same_place = is_index(piece.get("index")) and piece["index"] == self.index
+        return same_place and tool_inner(piece).get("arguments") is None
 
     def is_told_again(self, piece: Mapping[str, Any]) -> bool:
         """Whether this piece only repeats all of this call: some servers end a stream with each call once more.
@@ -62,15 +72,16 @@ class ToolCall:
         return self._complete in (arguments, _text_in(arguments))
 
     def add(self, piece: Mapping[str, Any]) -> tuple[str, str]:
-        """Take a piece in; the name if it is new, and the arguments it brought."""
+        """Take a piece in; what is new of the name, and the arguments it brought."""
         self.id = self.id or word(piece.get("id")) or ""
         inner = tool_inner(piece)
         if isinstance(piece.get("custom"), dict):
             self._kind = "custom"
         if "extra_content" in piece:  # Gemini's thought signature must be sent back
             self._extra["extra_content"] = sendable_json(piece["extra_content"])
-        name = "" if self._name else _name_of(inner)
-        self._name = self._name or name
+        name = _name_of(inner).removeprefix(self._name)  # whole each time, or a further piece
+        name = name[: LONGEST_NAME - len(self._name)]
+        self._name += name
         arguments = self._surrogates.join(_arguments_of(inner))
         if arguments and self._kind == "function":
             if self._end.reached and self._end.blank:

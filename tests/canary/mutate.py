@@ -206,7 +206,7 @@ MUTATIONS = (
         "return 0",
         "letter by letter",
     ),
-    M("names of tools", "keyless.py", "name = self._redactor.text(", "name = str(", "a tool"),
+    M("names of tools", "keyless.py", 'self._shown((kind, "name"), ', "str(", "a tool"),
     M("messages", "lanes.py", "message_without(reply.message(), keys)", "reply.message()", "spells"),
     M(
         "names of models",
