@@ -401,8 +401,8 @@ def test_whole_characters_are_sent_as_they_are(far_shell: Shell, far: FarEnd) ->
 
 def test_a_very_long_prompt_is_refused_with_the_limit_and_a_long_one_is_sent(far_shell: Shell, far: FarEnd) -> None:
     with nothing_sent(far_shell, far):
-        assert mistake(far_shell.run("%%llm\n" + "x" * 100_000_000)) == (
-            "the prompt has 100,000,000 characters (≈ 25,000,000 tokens), more than the 10,000,000 that one may have: "
+        assert mistake(far_shell.run("%%llm\n" + "x" * 20_000_000)) == (
+            "the prompt has 20,000,000 characters (≈ 5,000,000 tokens), more than the 10,000,000 that one may have: "
             "put a part of it. Nothing was sent."
         )
     assert len(sent(far_shell, far, "%%llm\n" + "x\n" * 1_000_000)) == 1_999_999

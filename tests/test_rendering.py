@@ -413,12 +413,12 @@ def test_events_fold_into_the_view_they_would_make_at_once() -> None:
         ReasoningDelta("m"),
         ToolCallDelta(1, "g", ""),
         ToolCallDelta(0, "f", '{"a"'),
-        ToolCallDelta(0, "ignored", ": 1}"),
+        ToolCallDelta(0, "ind", ": 1}"),
         Note("a note"),
     ]
     view = fold(View(), events)
     assert (view.text, view.reasoning, view.refusal, view.notes) == ("Hello", "hm", "no", ("a note",))
-    assert view.calls == (CallView("f", '{"a": 1}'), CallView("g", ""))
+    assert view.calls == (CallView("find", '{"a": 1}'), CallView("g", ""))
     one_by_one = View()
     for event in events:
         one_by_one = fold(one_by_one, [event])

@@ -233,10 +233,10 @@ def defended(endpoint: FarEnd, author: Author, folder: Path) -> nbformat.Noteboo
     return _going_on(code(*setup, *cells))
 
 
-def compared(endpoint: FarEnd) -> nbformat.NotebookNode:
-    """The notebook that compares such answers, every fourth: in columns, below each other, blind, in groups …"""
+def compared(endpoint: FarEnd, numbers: Sequence[int]) -> nbformat.NotebookNode:
+    """The notebook that compares these of such answers: in columns, below each other, blind, in groups …"""
     cells = [f"%load_ext llm_magics\n%llm_config --add far base_url={endpoint.base_url} model=far-model"]
-    cells += [f"%%llm -m far far/b\nanswer {number}" for number in range(0, len(groups()), 4)]
+    cells += [f"%%llm -m far far/b\nanswer {number}" for number in numbers]
     cells.append("%%llm -m far far/b far/c far/d\nanswer 1")
     cells += ["_.diff('far', 'far/b')", "_.stats()", "%%llm -n 2\nanswer 1", "%%llm -m far far/b\nrefuse 0 0"]
     cells += ["%%llm -m far far/b --blind\nanswer 2", "%llm_vote A", "%llm_config --arena"]

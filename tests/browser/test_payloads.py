@@ -103,13 +103,14 @@ def test_no_payload_does_anything_in_nbconverts_html(stand: Stand, live: tuple[D
 def test_no_payload_does_anything_where_answers_are_compared(
     stand: Stand, app: App, listener: Listener, tmp_path: Path
 ) -> None:
-    author = Author(listener.host)
+    author, every = Author(listener.host), 4 if app == "lab" else 16  # all of them would take minutes
     with FarEnd() as endpoint:
         hostile.script(endpoint, author)
-        deeds, saved = stand.live(app, hostile.compared(endpoint), f"compared_{app}")
+        book = hostile.compared(endpoint, range(0, len(hostile.groups()), every))
+        deeds, saved = stand.live(app, book, f"compared_{app}")
     assert nothing(deeds)
     marks = [mark for mark, text in author.marked("the answer's text") if "fired" in text and "<" in text[:60]]
-    assert sum(str(mark) in shown_in(saved) for mark in marks) > 0.2 * len(marks)
+    assert sum(str(mark) in shown_in(saved) for mark in marks) > 0.8 / every * len(marks)
     if app == "lab":
         assert nothing(stand.opened_again(app, saved, "compared_again", trusted=True))
         assert nothing(stand.exported(nbformat.reads(saved, as_version=4), tmp_path / "compared.html"))
