@@ -161,13 +161,23 @@ def mark_of(answer: Answer) -> str:
             return "Failed: this is what had arrived."
         case "ok" if answer.finish_reason is None:
             return "The endpoint gave no finish reason: this may not be all of it."
-        case "ok" if answer.finish_reason not in _WHOLE:
+        case "ok" if (answer.finish_reason or "").lower() not in _WHOLE:
             return f"Finished with reason {answer.finish_reason!r}."
         case _:
             return ""
 
 
-_WHOLE = (None, "stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn")
+_WHOLE = (
+    "stop",
+    "stop_sequence",
+    "tool_calls",
+    "tool_use",
+    "function_call",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "complete",
+)
 
 
 def _reasoning_tokens(usage: Mapping[str, Any] | None) -> int:

@@ -368,6 +368,7 @@ def test_many_long_parts_stay_within_what_a_page_can_bear() -> None:
         ("ok", None, {}, None, "The endpoint gave no finish reason"),
         ("ok", "tool_calls", {}, None, ""),
         ("ok", "strange", {}, None, "Finished with reason 'strange'."),
+        ("ok", "STOP", {}, None, ""),
         ("truncated", "length", {"max_tokens": 5}, None, "Cut at max_tokens=5: ask again with a larger --max-tokens."),
         ("truncated", "length", {}, None, "Cut at the model's limit: ask again with a larger --max-tokens."),
         (

@@ -268,6 +268,42 @@ def test_an_error_report_behind_an_event_that_broke_off_is_what_went_wrong() -> 
         read([frame(chunk(content="a")) + broken + frame({"error": {"message": "upstream died"}}) + DONE])
 
 
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/event-stream"])
+@pytest.mark.parametrize("last", [b"", b"[DONE]\n", b"\n\n"])
+def test_a_stream_of_an_object_a_line_without_fields_is_read(content_type: str, last: bytes) -> None:
+    body = b"".join(json.dumps(one).encode() + b"\n" for one in (chunk(content="a"), chunk(content="b"), chunk("stop")))
+    reply = read([body + last], content_type)
+    assert (reply.text, reply.finish_reason) == ("ab", "stop")
+    with pytest.raises(wire.ServerError, match="upstream died"):
+        read([body + json.dumps({"error": {"message": "upstream died"}}).encode()], content_type)
+
+
+def test_a_stream_of_an_object_a_line_keeps_its_text_where_it_is_cut() -> None:
+    body = b"".join(json.dumps(one).encode() + b"\n" for one in (chunk(content="a"), chunk(content="b"), chunk("stop")))
+    for end in range(body.index(b"\n") + 2, len(body) - 2):
+        reply = read([body[:end]], "application/x-ndjson")
+        assert reply.text in ("a", "ab")
+        assert not reply.complete
+
+
+def test_what_stands_on_the_line_below_a_completion_does_it_no_harm() -> None:
+    whole = {"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}
+    reply = read([json.dumps(whole).encode() + b"\n<!-- served by a proxy -->\n"], "application/json")
+    assert (reply.text, reply.complete, reply.cut) == ("a", True, False)
+
+
+def test_two_objects_that_are_no_chunks_are_no_stream() -> None:
+    with pytest.raises(BadPayload, match="broken JSON"):
+        read([b'{"response": "a"}\n{"response": "b"}\n'], "application/x-ndjson")
+
+
+@pytest.mark.parametrize("nothing", ["", "null", "None", None])
+def test_a_finish_reason_that_says_nothing_ends_nothing(nothing: str | None) -> None:
+    reply = streamed(chunk(nothing, content="a"), chunk(nothing, content="b"), chunk("stop"))
+    assert (reply.text, reply.finish_reason) == ("ab", "stop")
+    assert not streamed(chunk(nothing, content="a")).finished
+
+
 def test_a_broken_line_among_several_is_named_though_good_ones_follow() -> None:
     with pytest.raises(BadPayload, match="broken JSON"):
         read([b'data: {"choices":[{"delta\n' + frame(chunk("stop", content="b")) + DONE])

@@ -5,6 +5,7 @@ Knows nothing of connections: the same bytes cut at any place give the same mess
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -62,7 +63,11 @@ class Body:
         """
         if self._stream is None:
             whole = b"".join(self._document) if self._document is not None else self._head
-            return self._completion(parse_body(whole, self._content_type, self._reply.notes))
+            try:
+                payload = parse_body(whole, self._content_type, self._reply.notes)
+            except BadPayload as error:
+                return self._chunks(whole, error)
+            return self._completion(payload)
         rest, reply = self._stream.rest(), self._reply
         if self._unlike and not (rest or reply.choices or reply.odd or reply.done):
             return self._completion(parse_body(self._unlike, self._content_type, reply.notes))
@@ -141,6 +146,27 @@ class Body:
         if is_broken and not self._reply.complete:
             raise error
         return events
+
+    def _chunks(self, body: bytes, error: BadPayload) -> list[Event]:
+        """What a stream brings that has an object on each line and no fields, as some servers write it.
+
+        Raises:
+            ServerError: one of them is an error report.
+            BadPayload: ``error``, where it is none.
+        """
+        lines = [line for line in body.split(b"\n") if line.strip() not in (b"", b"[DONE]")]
+        found = []
+        for line in lines:
+            with contextlib.suppress(BadPayload):
+                found.append(parse(line, self._reply.notes))
+                continue
+            break
+        are_chunks = all(isinstance(one, dict) and {"choices", "error"} & set(one) for one in found)
+        if not found or not are_chunks or len(lines) - len(found) > 1:  # no more than its end may be broken
+            raise error
+        events = [event for one in found for event in self._reply.feed_chunk(one)]
+        self._reply.cut = len(found) < len(lines) and not self._reply.complete
+        return events + self._reply.close()
 
     def _completion(self, payload: Any) -> list[Event]:
         events = self._reply.feed_completion(payload)

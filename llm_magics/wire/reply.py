@@ -227,8 +227,11 @@ class Reply:
         if usage := _usage_in(choice):
             self.usage = usage
         was_finished = self.finished
-        # A finish reason is a word. Some servers send "" or null on every chunk, which ends nothing.
-        if reason := word(choice.get("finish_reason")):
+        # A finish reason is a word. Some servers send "", null or "null" on every chunk, which ends nothing.
+        reason = word(choice.get("finish_reason"))
+        if reason and reason.lower() in ("null", "none"):
+            reason = None
+        if reason:
             # "stop" takes back no other: some gateways end every stream with it.
             self.finish_reason = reason if reason != "stop" else self.finish_reason or reason
         events = self._delta(delta, whole=part == "message")
