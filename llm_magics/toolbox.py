@@ -12,11 +12,10 @@ from llm_magics.configuration import Configuration
 from llm_magics.errors import PromptError, ToolMistake, did_you_mean, short
 from llm_magics.mcp.servers import Servers
 from llm_magics.mcp_tools import server_names, tools_of
-from llm_magics.tools import Policy, Tool
+from llm_magics.tools import NONE, Policy, Tool
 from llm_magics.tools.functions import tool_of
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
-NONE = "none"  # the word for no tools, where a setting offers some
 
 
 @dataclass(frozen=True, slots=True)

@@ -789,6 +789,7 @@ def test_what_is_no_plain_function_is_refused() -> None:
         ({"name": "a tool"}, "'a tool' cannot be a tool's name"),
         ({"name": "server.tool"}, "cannot be a tool's name"),
         ({"name": ""}, "'' cannot be a tool's name"),
+        ({"name": "none"}, "'none' stands for no tools"),
         ({"name": "x" * 65}, "cannot be a tool's name"),
         ({"seconds": 0}, "seconds is a positive number, got 0."),
         ({"seconds": "3"}, "seconds is a positive number"),

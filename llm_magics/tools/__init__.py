@@ -15,6 +15,7 @@ from llm_magics.events import Picture
 Policy = Literal["allow", "ask", "deny"]
 Flag = Literal["reads_private", "reads_untrusted", "sends_out"]
 FLAGS: tuple[Flag, ...] = ("reads_private", "reads_untrusted", "sends_out")
+NONE = "none"  # the word for no tools, where a setting offers some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from llm_magics.endpoints.request import MARK, marked
 from llm_magics.errors import ToolMistake, did_you_mean, short
 from llm_magics.schemas.docstrings import Described, described
 from llm_magics.schemas.signatures import innermost, signature_of, taken_by
-from llm_magics.tools import FLAGS, Policy, Tool
+from llm_magics.tools import FLAGS, NONE, Policy, Tool
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,6 +176,8 @@ def _name(name: Any) -> str:
             f"{short(name)} cannot be a tool's name, which has up to 64 of a-z, A-Z, 0-9, _ and -: give it another, "
             f"@llm_magics.tool(name='…')."
         )
+    if name == NONE:
+        raise ToolMistake(f"{NONE!r} stands for no tools: give this one another name, @llm_magics.tool(name='…').")
     return name
 
 
