@@ -18,6 +18,7 @@ from llm_magics.refusals.refusal import (
     LOOKED_INTO,
     NO_SUCH_KEY,
     TOO_LONG,
+    TOO_MUCH_ASKED,
     UNKNOWN_MODEL,
     WANTS_TLS,
     haystack,
@@ -125,6 +126,8 @@ def _by_status(status: int | None, said: str, heard: str, connection: Connection
             return errors.RequestRefused, "{host} wants TLS", "Write https:// instead of http:// in base_url."
         case 413:
             return errors.PromptTooLong, "The prompt is too long for {host}", "Put less into it."
+        case 400 | 422 | None if TOO_MUCH_ASKED.search(heard):
+            return errors.RequestRefused, "{host} refused this", "Ask with a smaller --max-tokens."
         case 400 | 422 | 500 | None if TOO_LONG.search(heard):
             return errors.PromptTooLong, "The prompt is too long for this model", "Put less into it."
         case 408 | 409 | 425:

@@ -120,6 +120,27 @@ def test_the_key_that_is_wanted_is_asked_for_by_the_models_name(far_shell: Shell
         assert f"%llm_config --ask-key {model}" in failure.next_move
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "max_tokens is too large: 9000. This model supports at most 4096 completion tokens, whereas you provided 9000.",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model",
+        "'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context length is 8192 "
+        "tokens and your request has 20 input tokens (9000 > 8192 - 20).",
+        "max_new_tokens must be <= 4096",
+        "max_completion_tokens exceeds the model's limit",
+    ],
+)
+def test_an_answer_that_may_be_longer_than_a_model_writes_is_told_as_such(
+    far_shell: Shell, far: FarEnd, said: str
+) -> None:
+    far.fails(400, error(said))
+    failure = failed(far_shell)
+    assert type(failure) is errors.RequestRefused
+    assert failure.next_move == "Ask with a smaller --max-tokens."
+
+
 def test_a_rate_limit_is_waited_for_and_said(far_shell: Shell, far: FarEnd) -> None:
     far.fails(429, error("slow down"), headers={"retry-after": "1"}, times=1)
     far.answers("Now.")

@@ -78,7 +78,7 @@ def _swapped(name: str, other: str) -> Rung:
 _ONE_OF_TWO = r"temperature['\"`]? and ['\"`]?top_p['\"`]? cannot both"
 _NO_THINKING = (
     r"not support (?:thinking|reasoning)\b|(?:thinking|reasoning) is not (?:enabled|supported)|invalid reasoning value"
-    r"|reasoning_effort['\"`]? must be one of"
+    r"|reasoning_effort['\"`]? must be one of|think value [^.¦]{1,20} is not supported"
 )
 # These shade how an answer comes about. What decides on its form, its end, its price or who keeps it (``stop``,
 # ``guided_json``, ``service_tier``, ``store`` …) is nobody's to leave out but the user's.

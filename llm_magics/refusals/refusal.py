@@ -32,6 +32,12 @@ TOO_LONG = re.compile(
     r"|(?:prompt|input|request|payload|message)s? (?:entity )?(?:is |are )?(?:\w+ )?too (?:long|large)"
     r"|exceeds? the (?:maximum|model|context|available)[^.¦]{0,30}(?:tokens|context|length)"
 )
+# What an answer may have at most is more than the model can write, or than the prompt leaves room for.
+TOO_MUCH_ASKED = re.compile(
+    r"max_(?:completion_|new_|output_)?tokens['\"`]? ?(?:\([^)]{0,20}\) )?"
+    r"(?:is too (?:large|high|big)|(?:must|should|has to|can) ?(?:be|not be|not exceed) ?(?:less|at most|smaller|lower"
+    r"|greater|larger|more|<)|cannot (?:be (?:greater|larger|more)|exceed)|exceeds|(?:is )?greater than)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,10 @@ def _forms(name: str) -> list[str]:
         rf"{_DOES_NOT} (?:the )?{_KIND}: ?[\[{{][^\]}}¦]{{0,300}}['\"]{name}['\"]",
         # `temperature` is deprecated for this model; parallel_tool_calls=False is not supported
         rf"{_NOT_BESIDE}{it}(?: {_KIND})?(?:=\w{{1,9}})? {_IS_NOT}{_SOME_VALUES}",
+        # temperature: deprecated for this model
+        rf"{it}: (?:deprecated|unsupported|not (?:supported|allowed|permitted|available))\b{_SOME_VALUES}",
+        # does not support sampling parameters (temperature, top_p, top_k)
+        rf"{_DOES_NOT} (?:the )?(?:\w+ )?{_KIND}:? \({after_others}{it}",
         # temperature is not a supported parameter; stream_options: unknown field
         rf"{it}(?:(?: is an?|:) {_STRANGE}| is not a (?:supported|known|valid)) {_KIND}",
         rf"{it}: this {_KIND} {_IS_NOT}{_SOME_VALUES}",
