@@ -244,8 +244,9 @@ def test_a_role_is_refused_only_at_its_own_place() -> None:
         "developer role"
     ]
     told = {**EVERYTHING, "messages": [*EVERYTHING["messages"], {"role": "tool", "content": "42"}]}
-    for said in ("messages[2].role: Input should be 'system', 'user' or 'assistant'", "Unexpected message role."):
-        assert climbed(400, error(said), told).learnt == {}
+    at_place = "messages[2].role: Input should be 'system', 'user' or 'assistant'"
+    assert list(climbed(400, error(at_place), told).learnt) == ["tool role"]
+    assert climbed(400, error("Unexpected message role."), told).learnt == {}
 
 
 @pytest.mark.parametrize("text", ["(", "temperature ", "unknown field a, ", "tools with ", "'input': ", "['seed "])
@@ -278,6 +279,8 @@ def test_a_rung_changes_its_own_thing_and_leaves_the_callers_request_alone(rung:
         ask["response_format"] = {"type": "json_object"}
     if rung.name == "developer role":
         ask["messages"] = [{"role": "developer", "content": "Be brief."}, *ask["messages"][1:]]
+    if rung.name == "tool role":
+        ask["messages"] = [*ask["messages"], {"role": "tool", "tool_call_id": "a", "content": "7 degrees"}]
     if rung.name == "tool_choice":
         ask["tool_choice"] = "required"
     if rung.name in REQUEST:

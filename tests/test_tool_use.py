@@ -72,6 +72,31 @@ def told(far: FarEnd) -> list[str]:
     return [message["content"] for message in far.chats[-1].body["messages"] if message["role"] == "tool"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Unexpected role 'tool' in messages",
+        "messages[2].role: unknown variant `tool`, expected `user` or `assistant`",
+        "Only user and assistant roles are supported!",
+        "tool messages are not supported by this template",
+    ],
+)
+def test_a_server_that_takes_no_results_of_the_calls_it_made_gets_them_as_a_prompt(
+    tools: Shell, far: FarEnd, said: str
+) -> None:
+    far.calls_tool("weather", city="Oslo")
+    far.when(lambda request: request.is_chat and any(one["role"] == "tool" for one in request.body["messages"])).fails(
+        400, openai_error(said)
+    )
+    far.answers("Cold.")
+    done = tools.run("%%llm --tools weather\nHow cold?")
+    assert "this model takes no tool role here: told what tools gave as a prompt, and offered none" in done.text
+    assert "Cold." in done.text
+    last = far.chats[-1].body
+    assert "tools" not in last
+    assert last["messages"][-1] == {"role": "user", "content": "Result of the tool call: 7 degrees in Oslo"}
+
+
 def test_a_tool_that_is_offered_is_called_and_its_result_goes_back(tools: Shell, far: FarEnd) -> None:
     far.calls_tool("weather", city="Oslo").answers("It is 7 degrees.")
     done = tools.run("%%llm --tools weather\nHow warm is it in Oslo?")

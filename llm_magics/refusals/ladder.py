@@ -140,6 +140,21 @@ _NO_SYSTEM = (
     r"|role not supported(?: yet)?\W{1,3}(?:system|developer)\b"
     r"|role\W{1,3}(?:system|developer)['\"`]? (?:is|are) (?:not|un)"
 )
+# The same of tools' results, by a server that has just had the model call some.
+_NO_TOOL_ROLE = (
+    r"only user and assistant roles|roles must alternate"
+    r"|(?:does not|doesn't|do not|don't) (?:currently )?support (?:the )?['\"`]?tool['\"`]? (?:role|message)s?"
+    r"|tool['\"`]? (?:role|message)s?(?:(?: is| are)? not| isn't| aren't) (?:supported|enabled|allowed)"
+    r"|role['\"`]? does not support ['\"`]tool"
+    r"|(?:invalid|unknown|unsupported|unexpected) (?:message )?(?:role|variant|value)\W{1,3}tool\b"
+    r"|role not supported(?: yet)?\W{1,3}tool\b|role\W{1,3}tool['\"`]? (?:is|are) (?:not|un)"
+)
+
+
+def _refuses_results(refusal: Refusal, body: Body) -> bool:
+    if found := re.search(_ROLE_OF, refusal.said):
+        return [m.get("role") for m in body["messages"]][int(found[1]) : int(found[1]) + 1] == ["tool"]
+    return bool(re.search(_NO_TOOL_ROLE, refusal.said))
 
 
 def _has_role(role: str, body: Body) -> bool:
@@ -324,6 +339,13 @@ RUNGS: Sequence[Rung] = (
         partial(_has_role, "system"),
         partial(_refuses_role, "system"),
         _system_in_prompt,
+    ),
+    Rung(
+        "tool role",
+        "told what tools gave as a prompt, and offered none",
+        partial(_has_role, "tool"),
+        _refuses_results,
+        without_tools,
     ),
 )
 OPPOSITE = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
