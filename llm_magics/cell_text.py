@@ -20,8 +20,8 @@ ONE_LINE = (
 class AsMeant:
     """An input transformer: the lines of a cell, or one line that tells what is wrong with them."""
 
-    def __init__(self, parser: Any) -> None:
-        self._parser = parser  # of %llm's line
+    def __init__(self, magic: Any) -> None:
+        self._magic = magic  # %llm
 
     def __call__(self, lines: list[str]) -> list[str]:
         if not any("%llm" in line for line in lines):
@@ -29,7 +29,7 @@ class AsMeant:
         lines = [_plain_blanks(lines[0]), *lines[1:]]
         if lines[0].startswith("%%"):
             return lines  # the body of a cell magic is nobody's code
-        mistake = _misplaced(lines) or _without_prompt(self._parser, lines)
+        mistake = _misplaced(lines) or _without_prompt(self._magic, lines)
         if mistake:
             return [f"get_ipython()._llm_magics.complain({mistake!r})\n"]
         return [_as_call(line) for line in lines]
@@ -69,18 +69,19 @@ def _ends_in_a_text(lines: list[str]) -> bool:
     return False
 
 
-def _without_prompt(parser: Any, lines: list[str]) -> str:
+def _without_prompt(magic: Any, lines: list[str]) -> str:
     """A complaint of a ``%llm`` with nothing behind it but options, and text on the lines below."""
     if not lines[0].startswith("%llm") or not any(line.strip() for line in lines[1:]):
         return ""
     import re
 
     from llm_magics.lines import LineMistake, parse
+    from llm_magics.parsers import parser_of
 
     if not re.match(r"%llm(\s|$)", lines[0]):
         return ""
     try:
-        _, prompt = parse(parser, lines[0], len("%llm"), rest=True)
+        _, prompt = parse(parser_of(magic), lines[0], len("%llm"), rest=True)
     except LineMistake:
         return ""
     return "" if prompt else ONE_LINE

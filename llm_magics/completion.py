@@ -9,6 +9,7 @@ from typing import Any
 from llm_magics.config import MODEL_SETTINGS, REQUEST, SESSION_SETTINGS, TIMEOUTS
 from llm_magics.config_files import SUFFIXES
 from llm_magics.errors import ConfigError
+from llm_magics.parsers import parser_of
 
 _LINE = re.compile(r"^\s*(?:[\w, ]+=\s*)?%{1,2}(llm_config|llm_vote|llm)[ \t]([^\n]*)\Z")
 # Settings whose values are few.
@@ -34,7 +35,7 @@ def complete(magics: Any, text: str) -> tuple[list[str], str] | None:
     if text.lstrip().startswith("%%llm"):  # where all words behind -m are models, and behind --tools tools
         option = next((place for place in reversed(range(len(before))) if before[place].startswith("-")), len(before))
         before = before[: option + 1] if before[option:][:1] in (["-m"], ["--model"], ["--tools"]) else before
-    options = [o for action in getattr(magics, name).parser._actions for o in action.option_strings]
+    options = [o for action in parser_of(getattr(magics, name))._actions for o in action.option_strings]
     previous = before[-1] if before else ""
     if "--add" in before[:-1] and not fragment.startswith("-"):
         candidates = [f"{key}=" for key in MODEL_SETTINGS - {"api_key"}]

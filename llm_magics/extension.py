@@ -34,7 +34,7 @@ class Extension:
         self._formatter_by_type: tuple[Any, Any] = (None, None)
         self._formatter_by_name: Any = None
         self._completer: Any = None
-        self._as_meant = AsMeant(self.magics.llm.parser)
+        self._as_meant = AsMeant(self.magics.llm)
 
     def load(self) -> None:
         """Register everything."""

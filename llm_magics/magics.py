@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import argument
 
 from llm_magics.interrupts import held, told
+from llm_magics.parsers import parser_of, takes_arguments
 from llm_magics.traits import Settings
 
 OUTPUTS = ("markdown", "text", "code", "json")
@@ -22,7 +23,7 @@ class LLMMagics(Settings, Magics):
     """
 
     @no_var_expand
-    @magic_arguments()
+    @takes_arguments
     @argument(
         "-m",
         "--model",
@@ -98,10 +99,10 @@ class LLMMagics(Settings, Magics):
             with held():
                 from llm_magics.commands import cells
 
-            return cells.run(self.shell, cells.read_ask(self.llm.parser, line, cell), alone=cell is not None)
+            return cells.run(self.shell, cells.read_ask(parser_of(self.llm), line, cell), alone=cell is not None)
 
     @no_var_expand
-    @magic_arguments()
+    @takes_arguments
     @argument("--file", metavar="PATH", help="read settings from a TOML, YAML or JSON file")
     @argument("--add", metavar="NAME", help="add a model: --add NAME base_url=… model=… api_key_env=…")
     @argument(
@@ -196,7 +197,7 @@ class LLMMagics(Settings, Magics):
             with held():
                 from llm_magics.commands import settings
 
-            settings.run(self.shell, settings.read(self.llm_config.parser, line))
+            settings.run(self.shell, settings.read(parser_of(self.llm_config), line))
 
     @line_magic
     def llm_vote(self, line: str) -> None:

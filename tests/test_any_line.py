@@ -18,11 +18,12 @@ from shells import Shell
 from llm_magics import config_files, get_session
 from llm_magics.lines import parse
 from llm_magics.magics import LLMMagics
+from llm_magics.parsers import parser_of
 
 ANYTHING = settings(max_examples=300)
 
-ASK = [option for action in LLMMagics.llm.parser._actions for option in action.option_strings]
-CONFIG = [option for action in LLMMagics.llm_config.parser._actions for option in action.option_strings]
+ASK = [option for action in parser_of(LLMMagics.llm)._actions for option in action.option_strings]
+CONFIG = [option for action in parser_of(LLMMagics.llm_config)._actions for option in action.option_strings]
 # Those that neither look for servers, nor ask at the keyboard, nor write a file.
 QUIET = [option for option in CONFIG if option not in ("--models", "--ask-key", "--check", "--save", "--trust")]
 NEARLY = ["--modle", "--temp", "—model", "–m", "-‐m", "--", "-", "---", "--api-key", "--token=", "-t0.2", "--=", "-m="]
@@ -176,7 +177,7 @@ VALUED = ["max_tokens", "model", "system", "temperature", "to"]
 def test_what_is_written_with_quotes_is_read_as_it_was(chosen: dict[str, str], params: list[str], prompt: str) -> None:
     words = [f'--{name.replace("_", "-")}="{value}"' for name, value in chosen.items()]
     words += [f'--param "p={value}"' for value in params]
-    options, rest = parse(LLMMagics.llm.parser, " ".join([*words, "--", prompt]), rest=True, several=False)
+    options, rest = parse(parser_of(LLMMagics.llm), " ".join([*words, "--", prompt]), rest=True, several=False)
     read = {name: value for name in VALUED if (value := getattr(options, name)) is not None}
     assert read == {name: [value] if name == "model" else value for name, value in chosen.items()}
     assert (options.param or []) == [f"p={value}" for value in params]

@@ -16,11 +16,12 @@ from shells import Shell
 from llm_magics import load_ipython_extension, unload_ipython_extension
 from llm_magics.endpoints import providers
 from llm_magics.magics import LLMMagics
+from llm_magics.parsers import parser_of
 
 LONG = "x" * 500
 CUT = "x" * 58 + "…"  # how a long text is repeated, behind its quote
 KNOWN = f"Known: {', '.join(provider.name for provider in providers.providers())}, demo, far."
-OPTIONS = f"Known: {', '.join(sorted(o for a in LLMMagics.llm.parser._actions for o in a.option_strings))}."
+OPTIONS = f"Known: {', '.join(sorted(o for a in parser_of(LLMMagics.llm)._actions for o in a.option_strings))}."
 EMPTY = "the prompt is empty: nothing was sent. Write it below the %%llm line, or after %llm."
 TOKENS = "is not usable; it takes a whole number from 1 to 2 147 483 647."
 URL = "is not usable; it takes a URL such as http://localhost:8000/v1"

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from llm_magics.lines import LineMistake, check_typing, parse, words
 from llm_magics.magics import LLMMagics
+from llm_magics.parsers import parser_of
 
-PROMPT = LLMMagics.llm.parser
-CONFIG = LLMMagics.llm_config.parser
+PROMPT = parser_of(LLMMagics.llm)
+CONFIG = parser_of(LLMMagics.llm_config)
 
 
 def asked(line: str) -> tuple[dict[str, Any], str]:
