@@ -19,19 +19,8 @@ FLOORS = {
     3: {"channel", "view", "safe", "tables", "renderers", "call_views", "comparisons"},
     4: {"live", "terminal", "lanes", "following", "comparing", "boards", "configuration", "served_models"}
     | {"project_trust", "traits", "choices", "magic_lines", "lines", "toolbox", "mcp_tools", "tool_use", "tool_runs"}
-    | {
-        "captured",
-        "session",
-        "checks",
-        "parsers",
-        "widgets",
-        "commands",
-        "completion",
-        "magics",
-        "cell_text",
-        "running",
-    }
-    | {"extension"},
+    | {"captured", "session", "checks", "widgets", "commands", "completion", "cell_text", "running"}
+    | {"parsers", "magics", "extension"},
 }
 ROOMS = {name: floor for floor, names in FLOORS.items() for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
