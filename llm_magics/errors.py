@@ -6,6 +6,7 @@ LLMError
 │   ├── MissingKey         a model whose key is not to be found
 │   ├── ServerUnusable     an MCP server that cannot be reached, or not used
 │   ├── UnknownModel       a name that is not in the configuration
+│   ├── UnknownAnswer      a name that is not in a comparison (also a KeyError)
 │   ├── PromptError        a prompt that cannot be built or sent
 │   └── ToolMistake        a function that cannot be offered to a model as it is
 └── CallFailed             the person waiting: three lines; what happened, where, what to do
@@ -68,6 +69,12 @@ class ServerUnusable(UserMistake):
 
 class UnknownModel(UserMistake):
     """A model name that the configuration does not hold."""
+
+
+class UnknownAnswer(UserMistake, KeyError):
+    """A name that none of a comparison's answers has."""
+
+    __str__ = Exception.__str__  # a KeyError's would put it in quotes
 
 
 class PromptError(UserMistake):

@@ -17,6 +17,7 @@ from shells import Shell
 
 from llm_magics import session
 from llm_magics.comparisons.comparison import Comparison
+from llm_magics.errors import PromptError
 
 NAMES = ("gpt", "claude", "local")
 WORDS = "The keeper counted the ships that went by, one by one. " * 200
@@ -288,6 +289,21 @@ def test_two_answers_are_told_apart_by_name(talking: Shell) -> None:
     assert talking["_"].diff().names == ("gpt", "claude")
     with pytest.raises(KeyError, match="Known: gpt, claude, local"):
         talking["_"].diff("gpt", "nobody")
+    assert talking.run("_llm.diff('gpt', 'nobody')").text.strip() == (
+        "UnknownAnswer: 'nobody' is not in this comparison. Known: gpt, claude, local"
+    )
+    assert talking["_llm"].get("nobody") is None
+
+
+def test_an_answer_that_never_came_is_compared_with_none(several: Shell, far: FarEnd) -> None:
+    far.when(to("gpt-model")).fails(400, "no")
+    far.answers("Here.")
+    several.run("%%llm -m gpt claude local\nHi")
+    comparison = several["_llm"]
+    assert comparison.diff().names == ("claude", "local")
+    assert comparison.diff(other="claude").names == ("local", "claude")
+    with pytest.raises(PromptError, match="'gpt' gave no answer that could be compared"):
+        comparison.diff("gpt", "local")
 
 
 def test_equal_answers_of_a_model_are_shown_once_with_their_number(several: Shell, far: FarEnd) -> None:

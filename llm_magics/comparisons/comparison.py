@@ -14,7 +14,7 @@ from llm_magics.comparisons.columns import Column, Section, Table
 from llm_magics.comparisons.differences import difference
 from llm_magics.comparisons.side_by_side import Difference, Kind
 from llm_magics.comparisons.stats import Stats, stats
-from llm_magics.errors import CallFailed, LLMError, PromptError, cut, did_you_mean, short
+from llm_magics.errors import CallFailed, LLMError, PromptError, UnknownAnswer, cut, did_you_mean, short
 from llm_magics.events import Answer, Cost
 from llm_magics.judge import Judgement
 from llm_magics.pictures import BLOCKED, Pictures
@@ -131,14 +131,14 @@ class Comparison(Mapping[str, Any]):
         """An answer by its name, or by its label where a model was asked several times.
 
         Raises:
-            KeyError: there is none of that name.
+            UnknownAnswer: there is none of that name.
         """
         for entry in self.entries:
             if name in (entry.label, self._name(entry)):
                 return entry
         known = list(dict.fromkeys([*self.names, *(entry.label for entry in self.entries)]))
         hint = did_you_mean(str(name), known)
-        raise KeyError(f"{short(name)} is not in this comparison.{hint} Known: {', '.join(known)}")
+        raise UnknownAnswer(f"{short(name)} is not in this comparison.{hint} Known: {', '.join(known)}")
 
     def chosen(self, choice: str) -> str:
         """The model that a vote is for, or ``tie``, or ``none``.
@@ -213,16 +213,19 @@ class Comparison(Mapping[str, Any]):
         ``tolerance`` are those of `differences.difference`.
 
         Raises:
-            KeyError: there is none of that name.
-            UserMistake: there is nothing to compare with.
+            UnknownAnswer: there is none of that name.
+            PromptError: there is nothing to compare with.
         """
         if one is None or other is None:
             named = one if other is None else other
             besides = None if named is None else self.entry(named)
-            labels = [entry.label for entry in self.entries if entry is not besides]
+            labels = [entry.label for entry in self.entries if entry is not besides and entry.answered]
             if len(labels) < (2 if named is None else 1):
-                raise PromptError("diff() compares two answers, and there is only one.")
+                raise PromptError("diff() compares two answers, and there are not so many.")
             one, other = (labels[0], labels[1]) if named is None else (one or labels[0], other or labels[0])
+        for name in (one, other):
+            if not self.entry(name).answered:
+                raise PromptError(f"{short(name)} gave no answer that could be compared.")
         texts = [self.entry(name).said for name in (one, other)]
         return difference(texts[0], texts[1], kind=kind, names=(one, other), **options)
 
