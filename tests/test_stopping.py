@@ -143,7 +143,8 @@ def test_interrupts_around_the_end_of_an_answer_lose_none_of_it(here: Scene, far
         said, status = here.front.value("[_llm.text, _llm.status]")
         (shown,) = (output for output in ran.outputs if output["output_type"] != "error")
         assert text.startswith(said)
-        assert status == ("ok" if said == text else "interrupted")
+        assert status in ("ok", "interrupted")
+        assert said == text or status == "interrupted"  # the last word may be there and the finish reason not yet
         assert said[:1_000].split()[1] in shown["data"]["text/markdown"]
         assert ("Interrupted:" in shown["data"]["text/markdown"]) == (status == "interrupted")
         assert "\n" not in ran.error, ran.error

@@ -165,10 +165,16 @@ def open_page(
     """Write a notebook into the server's folder, open it in a new tab, and wait for its kernel."""
     file = server.root / f"{name}.ipynb"
     nbformat.write(notebook, file)
+    from playwright.sync_api import TimeoutError as TooLate
+
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(server.url(app, file.name), wait_until="domcontentloaded")
-    page.wait_for_function(READY)
+    try:
+        page.wait_for_function(READY)
+    except TooLate:  # on a busy machine the application may miss that its kernel is there; a user reloads
+        page.reload(wait_until="domcontentloaded")
+        page.wait_for_function(READY)
     return NotebookPage(page, file)
 
 
