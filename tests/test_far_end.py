@@ -340,7 +340,7 @@ def test_a_stream_ends_as_scripted(far: FarEnd, client: openai.OpenAI, end: Any,
     far.sends([delta("a"), delta("b")], done=False, end=end)
     seen, raised = [], ""
     try:
-        for chunk in client.with_options(timeout=0.3).chat.completions.create(**ASK, stream=True):
+        for chunk in client.with_options(timeout=2.0).chat.completions.create(**ASK, stream=True):
             seen.append(chunk.choices[0].delta.content)
     except Exception as caught:
         raised = type(caught).__name__
