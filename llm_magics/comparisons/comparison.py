@@ -223,11 +223,11 @@ class Comparison(Mapping[str, Any]):
             if len(labels) < (2 if named is None else 1):
                 raise PromptError("diff() compares two answers, and there are not so many.")
             one, other = (labels[0], labels[1]) if named is None else (one or labels[0], other or labels[0])
-        for name in (one, other):
-            if not self.entry(name).answered:
+        left, right = self.entry(one), self.entry(other)
+        for name, entry in ((one, left), (other, right)):
+            if not entry.answered:
                 raise PromptError(f"{short(name)} gave no answer that could be compared.")
-        texts = [self.entry(name).said for name in (one, other)]
-        return difference(texts[0], texts[1], kind=kind, names=(one, other), **options)
+        return difference(left.said, right.said, kind=kind, names=(one, other), **options)
 
     def stats(self) -> Stats:
         """A row a model: answers counted, times as medians, tokens and costs as sums, how far its answers agree."""

@@ -127,7 +127,18 @@ def _refuses_stream(refusal: Refusal, body: Body) -> bool:
     return bool(re.search(_NO_STREAM, refusal.said)) or _is_refused("stream", refusal, body)
 
 
-# ---------------------------------------------------------------- the system role
+# ---------------------------------------------------------------- roles
+
+
+def _named(roles: str) -> str:
+    """The forms in which servers refuse a message for its role's name, one of these in a pattern."""
+    return (
+        rf"role['\"`]? does not support ['\"`](?:{roles})"
+        rf"|(?:invalid|unknown|unsupported|unexpected) (?:message )?(?:role|variant|value)\W{{1,3}}(?:{roles})\b"
+        rf"|role not supported(?: yet)?\W{{1,3}}(?:{roles})\b"
+        rf"|role\W{{1,3}}(?:{roles})['\"`]? (?:is|are) (?:not|un)"
+    )
+
 
 _NO_SYSTEM = (
     r"only user(?: and|,) assistant(?:,? and tool)? roles|roles must alternate"
@@ -135,43 +146,45 @@ _NO_SYSTEM = (
     r"(?: (?:role|message|prompt|instruction)s?)"
     r"|(?:system|developer) (?:role|message|prompt|instruction)s?(?: \S+)?(?:(?: is| are)? not| isn't| aren't) "
     r"(?:supported|enabled|allowed)"
-    r"|role['\"`]? does not support ['\"`](?:system|developer)"
-    r"|(?:invalid|unknown|unsupported|unexpected) (?:message )?(?:role|variant|value)\W{1,3}(?:system|developer)\b"
-    r"|role not supported(?: yet)?\W{1,3}(?:system|developer)\b"
-    r"|role\W{1,3}(?:system|developer)['\"`]? (?:is|are) (?:not|un)"
+    rf"|{_named('system|developer')}"
 )
 # The same of tools' results, by a server that has just had the model call some.
 _NO_TOOL_ROLE = (
     r"only user and assistant roles|roles must alternate"
     r"|(?:does not|doesn't|do not|don't) (?:currently )?support (?:the )?['\"`]?tool['\"`]? (?:role|message)s?"
     r"|tool['\"`]? (?:role|message)s?(?:(?: is| are)? not| isn't| aren't) (?:supported|enabled|allowed)"
-    r"|role['\"`]? does not support ['\"`]tool"
-    r"|(?:invalid|unknown|unsupported|unexpected) (?:message )?(?:role|variant|value)\W{1,3}tool\b"
-    r"|role not supported(?: yet)?\W{1,3}tool\b|role\W{1,3}tool['\"`]? (?:is|are) (?:not|un)"
+    rf"|{_named('tool')}"
 )
-
-
-def _refuses_results(refusal: Refusal, body: Body) -> bool:
-    if found := re.search(_ROLE_OF, refusal.said):
-        return [m.get("role") for m in body["messages"]][int(found[1]) : int(found[1]) + 1] == ["tool"]
-    return bool(re.search(_NO_TOOL_ROLE, refusal.said))
-
-
-def _has_role(role: str, body: Body) -> bool:
-    return any(message.get("role") == role for message in body["messages"])
-
-
 # The place of the message whose role is complained of.
 _ROLE_OF = r"messages\W{1,5}(\d+)\W{1,6}(?:discriminator property ['\"]?)?role\b"
 _SOME_ROLE = r"unexpected message role|incorrect role information"
 
 
+def _roles(body: Body) -> list[Any]:
+    return [message.get("role") for message in body["messages"]]
+
+
+def _has_role(role: str, body: Body) -> bool:
+    return role in _roles(body)
+
+
+def _is_at_fault(role: str, said: str, body: Body) -> bool | None:
+    """Whether the message whose place is named has this role; None where no place is."""
+    found = re.search(_ROLE_OF, said)
+    return _roles(body)[int(found[1]) : int(found[1]) + 1] == [role] if found else None
+
+
+def _refuses_results(refusal: Refusal, body: Body) -> bool:
+    at_fault = _is_at_fault("tool", refusal.said, body)
+    return bool(re.search(_NO_TOOL_ROLE, refusal.said)) if at_fault is None else at_fault
+
+
 def _refuses_role(role: str, refusal: Refusal, body: Body) -> bool:
-    said, roles = refusal.said, [message.get("role") for message in body["messages"]]
-    if found := re.search(_ROLE_OF, said):
-        return roles[int(found[1]) : int(found[1]) + 1] == [role]
+    said = refusal.said
+    if (at_fault := _is_at_fault(role, said, body)) is not None:
+        return at_fault
     if re.search(_SOME_ROLE, said):
-        return set(roles) <= {"user", "assistant", role}
+        return set(_roles(body)) <= {"user", "assistant", role}
     if not re.search(_NO_SYSTEM, said):
         return False
     return role in said or role == "system"  # some complain of roles that are not user's or assistant's
